@@ -1,0 +1,5 @@
+//! Meridian, an authoritative DNS server for global server load balancing.
+
+#![deny(unsafe_code)]
+
+pub mod model;

@@ -1,0 +1,169 @@
+//! Sites and the endpoints that run there.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use super::{Coordinates, WireName};
+
+/// Index of a site in its catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SiteId(pub u16);
+
+/// Index of a service in its catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceId(pub u32);
+
+/// Index of a probe target in its catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetId(pub u32);
+
+/// A place where things run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    /// Its name in the configuration; stable, so it is what hashes are keyed by.
+    pub name: String,
+    /// Where it is; needed by policies that measure distance.
+    pub location: Option<Coordinates>,
+}
+
+/// How much of the traffic an endpoint takes; 0 is standby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weight(u32);
+
+/// A weight out of range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("weight {0} is outside 0 to {max}", max = Weight::MAX)]
+pub struct WeightError(pub i64);
+
+impl Weight {
+    /// The largest weight; 65,536 endpoints of it still sum within 48 bits.
+    pub const MAX: u32 = 1_000_000;
+    /// What an endpoint has unless told.
+    pub const DEFAULT: Self = Self(1);
+
+    /// A weight.
+    ///
+    /// # Errors
+    /// When `value` is negative or above [`Weight::MAX`].
+    pub fn new(value: i64) -> Result<Self, WeightError> {
+        match u32::try_from(value) {
+            Ok(weight) if weight <= Self::MAX => Ok(Self(weight)),
+            _ => Err(WeightError(value)),
+        }
+    }
+
+    /// The plain number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Whether the endpoint waits until no positive weight is left.
+    pub fn is_standby(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A person's word about an endpoint; it stands above health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AdminState {
+    /// Health decides.
+    #[default]
+    Enabled,
+    /// No new answers unless nothing else is left.
+    Draining,
+    /// Never served.
+    Disabled,
+    /// Up whatever the probes say.
+    ForcedUp,
+    /// Down whatever the probes say.
+    ForcedDown,
+}
+
+impl fmt::Display for AdminState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enabled => "enabled",
+            Self::Draining => "draining",
+            Self::Disabled => "disabled",
+            Self::ForcedUp => "forced-up",
+            Self::ForcedDown => "forced-down",
+        })
+    }
+}
+
+/// What an endpoint is on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum EndpointTarget {
+    /// An A or AAAA record.
+    Address(IpAddr),
+    /// A CNAME record, good for either family.
+    Alias(WireName),
+}
+
+impl fmt::Display for EndpointTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Alias(name) => name.fmt(f),
+        }
+    }
+}
+
+/// One address or alias of a service, at a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it runs.
+    pub site: SiteId,
+    /// What is answered.
+    pub target: EndpointTarget,
+    /// Its share among its peers.
+    pub weight: Weight,
+    /// Lower tiers are used first.
+    pub tier: u16,
+    /// The word of the configuration.
+    pub admin: AdminState,
+    /// What tells its health; `None` where the service has no check, and it is always up.
+    pub probe: Option<TargetId>,
+}
+
+/// The two families a service is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// A records.
+    V4,
+    /// AAAA records.
+    V6,
+}
+
+impl Family {
+    /// Both, in the order of [`Family::index`].
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// 0 for IPv4, 1 for IPv6: for arrays of one value per family.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
+
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Whether an endpoint can be answered in this family.
+    pub fn takes(self, target: &EndpointTarget) -> bool {
+        match target {
+            EndpointTarget::Address(address) => Self::of(*address) == self,
+            EndpointTarget::Alias(_) => true,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! How the pure rooms read files: through a [`Files`], never from the disk themselves.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Something that holds files: the disk, or the world embedded in the program.
+pub trait Files {
+    /// The whole content of a file.
+    ///
+    /// # Errors
+    /// What the operating system says, or `NotFound`.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// Files held in memory, by exact path: for the demo and for tests.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryFiles(pub HashMap<PathBuf, Vec<u8>>);
+
+impl MemoryFiles {
+    /// This set with one more file.
+    #[must_use]
+    pub fn with(mut self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        self.0.insert(path.into(), content.into());
+        self
+    }
+}
+
+impl Files for MemoryFiles {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}

@@ -1,0 +1,27 @@
+//! The words every room shares: names, networks, coordinates, sites, endpoints, TTLs.
+//!
+//! Types here are parsed once and cannot hold nonsense afterwards. Nothing in this
+//! room decides anything, and nothing here knows a file, a socket or a clock.
+
+mod client;
+mod endpoint;
+mod files;
+mod lookup_name;
+mod name;
+mod place;
+mod prefix;
+mod record_type;
+mod ttl;
+
+pub use client::{ClientNet, fold_embedded_v4, is_unroutable};
+pub use endpoint::{
+    AdminState, Endpoint, EndpointTarget, Family, ServiceId, Site, SiteId, TargetId, Weight,
+    WeightError,
+};
+pub use files::{Files, MemoryFiles};
+pub use lookup_name::{LookupName, name_hash};
+pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels};
+pub use place::{Coordinates, CoordinatesError};
+pub use prefix::{Prefix, PrefixError};
+pub use record_type::{RecordType, RecordTypeError};
+pub use ttl::{MAX_TTL_SECONDS, TtlRange};
