@@ -11,6 +11,7 @@ mod name;
 mod place;
 mod prefix;
 mod record_type;
+mod transport;
 mod ttl;
 
 pub use client::{ClientNet, fold_embedded_v4, is_unroutable};
@@ -24,4 +25,5 @@ pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels};
 pub use place::{Coordinates, CoordinatesError};
 pub use prefix::{Prefix, PrefixError};
 pub use record_type::{RecordType, RecordTypeError};
+pub use transport::Transport;
 pub use ttl::{MAX_TTL_SECONDS, TtlRange};
