@@ -1,0 +1,280 @@
+//! Every address and where it is: all databases and overrides as one.
+//!
+//! The first database that knows an address's location wins, and an override beats them
+//! all. Made once per load and shared by the maps of all services; which sites are near is
+//! not known here.
+
+use std::net::IpAddr;
+use std::thread;
+
+use super::layer::{Layer, LocationId, LocationTable, UNKNOWN};
+use super::steps::{AddressBits, Steps};
+use super::{Database, GeoError, Override, OverrideTarget, Overrides};
+use crate::model::Coordinates;
+
+/// What is known of an address; a number for [`Locations::origin`].
+pub(super) type OriginId = u32;
+
+/// What is known of an address.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Origin<'a> {
+    /// Nothing.
+    Unknown,
+    /// A database knows where it is.
+    Located(Coordinates),
+    /// An override says so.
+    Overridden(&'a OverrideTarget),
+}
+
+/// For every address where it is.
+#[derive(Debug)]
+pub struct Locations {
+    /// Number 0 is unknown, then come the known locations, then the overrides.
+    v4: Steps<u32, OriginId>,
+    v6: Steps<u64, OriginId>,
+    known: Vec<Coordinates>,
+    overrides: Overrides,
+}
+
+impl Locations {
+    /// Reads all databases, each in a thread of its own, and lays them and the overrides
+    /// over each other.
+    ///
+    /// # Errors
+    /// The first database, in the order given, of which the tree or a record is damaged.
+    pub fn build(databases: &[Database], overrides: &[Override]) -> Result<Self, GeoError> {
+        let layers: Vec<Result<Layer, GeoError>> = thread::scope(|scope| {
+            let readers: Vec<_> =
+                databases.iter().map(|database| scope.spawn(|| Layer::read(database))).collect();
+            readers
+                .into_iter()
+                .map(|reader| reader.join().expect("reading a layer does not panic"))
+                .collect()
+        });
+
+        let mut table = LocationTable::default();
+        let mut v4 = Vec::new();
+        let mut v6 = Vec::new();
+        for layer in layers {
+            let layer = layer?;
+            let mut numbers = vec![UNKNOWN];
+            numbers.extend(layer.locations.known().iter().map(|known| table.intern(*known)));
+            v4.push((layer.v4, numbers.clone()));
+            v6.push((layer.v6, numbers));
+        }
+
+        let overrides = Overrides::new(overrides);
+        let known = table.into_known();
+        let first_override = OriginId::try_from(known.len() + 1)
+            .expect("locations have 32-bit numbers, and 2^32 overrides fit no memory");
+        let (v4, v6) = thread::scope(|scope| {
+            let v4 = scope.spawn(|| stack(v4, overrides.v4(), first_override));
+            let v6 = stack(v6, overrides.v6(), first_override);
+            (v4.join().expect("stacking layers does not panic"), v6)
+        });
+        Ok(Self { v4, v6, known, overrides })
+    }
+
+    /// Whether an override holds for `address`; databases are not asked.
+    pub fn has_override(&self, address: IpAddr) -> bool {
+        self.overrides.find(address).is_some()
+    }
+
+    /// The overrides alone, to be kept when the rest has been compiled into maps.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
+    /// How many networks are told apart, of both families; unknown ones are counted, too.
+    pub fn network_count(&self) -> usize {
+        self.v4.count() + self.v6.count()
+    }
+
+    /// How many different locations databases name.
+    pub fn location_count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Octets on the heap, overrides not counted.
+    pub fn heap_bytes(&self) -> usize {
+        let known = self.known.capacity() * size_of::<Coordinates>();
+        self.v4.heap_bytes() + self.v6.heap_bytes() + known
+    }
+
+    pub(super) fn v4(&self) -> &Steps<u32, OriginId> {
+        &self.v4
+    }
+
+    pub(super) fn v6(&self) -> &Steps<u64, OriginId> {
+        &self.v6
+    }
+
+    /// Everything the numbers stand for, in order.
+    pub(super) fn origins(&self) -> impl Iterator<Item = Origin<'_>> {
+        let located = self.known.iter().map(|known| Origin::Located(*known));
+        let overridden = self.overrides.all().iter().map(|one| Origin::Overridden(&one.target));
+        std::iter::once(Origin::Unknown).chain(located).chain(overridden)
+    }
+}
+
+/// Puts layers over each other, the first on top, and overrides over all.
+fn stack<K: AddressBits>(
+    layers: Vec<(Steps<K, LocationId>, Vec<LocationId>)>,
+    overrides: &Steps<K, u32>,
+    first_override: OriginId,
+) -> Steps<K, OriginId> {
+    let first_that_knows = |upper, lower| if upper == UNKNOWN { lower } else { upper };
+    let mut stacked = overrides.map(|number| match number.checked_sub(1) {
+        Some(index) => first_override + index,
+        None => UNKNOWN,
+    });
+    for (layer, numbers) in layers {
+        let renumbered = layer.map(|location| numbers[location as usize]);
+        stacked = stacked.over(&renumbered, first_that_knows);
+    }
+    stacked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Field, Fixture, country, point};
+    use super::*;
+
+    /// What is known of an address, told by its latitude; overrides of an order are `None`.
+    fn latitude(locations: &Locations, address: &str) -> Option<f64> {
+        let origin = match address.parse().unwrap() {
+            IpAddr::V4(v4) => locations.v4.at(v4.into()),
+            IpAddr::V6(v6) => locations.v6.at((u128::from(v6) >> 64) as u64),
+        };
+        match locations.origins().nth(origin as usize).unwrap() {
+            Origin::Located(at) => Some(at.latitude()),
+            Origin::Overridden(OverrideTarget::Location(at)) => Some(at.latitude()),
+            Origin::Unknown | Origin::Overridden(_) => None,
+        }
+    }
+
+    fn check(locations: &Locations, cases: &[(&str, Option<f64>)]) {
+        for (address, expected) in cases {
+            assert_eq!(latitude(locations, address), *expected, "{address}");
+        }
+    }
+
+    fn located(network: &str, latitude: f64) -> Override {
+        let at = Coordinates::new(latitude, 1.0).unwrap();
+        Override { network: network.parse().unwrap(), target: OverrideTarget::Location(at) }
+    }
+
+    #[test]
+    fn the_first_database_that_knows_wins() {
+        let asn = Field::Map(vec![("autonomous_system_number", Field::Unsigned(64500))]);
+        let numbers = Fixture::new(6, 24).with("::/0", &asn).open();
+        let first = Fixture::new(4, 28)
+            .with("192.0.2.0/24", &point(10.0, 1.0))
+            .with("192.0.2.128/25", &point(0.0, 0.0))
+            .open();
+        let second = Fixture::new(6, 32)
+            .with("192.0.0.0/16", &point(20.0, 1.0))
+            .with("2001:db8::/32", &point(21.0, 1.0))
+            .open();
+        let third = Fixture::new(6, 24).with("::/0", &country("RU")).open();
+        let locations = Locations::build(&[numbers, first, second, third], &[]).unwrap();
+        check(
+            &locations,
+            &[
+                ("192.0.2.1", Some(10.0)),
+                ("192.0.2.129", Some(20.0)),
+                ("192.0.3.1", Some(20.0)),
+                ("193.0.0.1", Some(55.76)),
+                ("2001:db8:5::1", Some(21.0)),
+                ("2001:db9::1", Some(55.76)),
+            ],
+        );
+        assert_eq!(locations.location_count(), 4);
+    }
+
+    #[test]
+    fn overrides_beat_databases() {
+        let database = Fixture::new(6, 24).with("::/0", &point(10.0, 1.0)).open();
+        let overrides = [
+            located("10.0.0.0/8", 40.0),
+            located("10.1.0.0/16", 41.0),
+            located("2001:db8::/48", 42.0),
+            Override {
+                network: "10.1.2.0/24".parse().unwrap(),
+                target: OverrideTarget::SiteOrder(vec![]),
+            },
+        ];
+        let locations = Locations::build(&[database], &overrides).unwrap();
+        check(
+            &locations,
+            &[
+                ("9.9.9.9", Some(10.0)),
+                ("10.0.0.1", Some(40.0)),
+                ("10.1.0.1", Some(41.0)),
+                ("10.1.2.1", None),
+                ("2001:db8::1", Some(42.0)),
+                ("2001:db8:1::1", Some(10.0)),
+            ],
+        );
+        for (address, expected) in
+            [("10.1.2.1", true), ("11.0.0.1", false), ("2001:db8::", true), ("2001:db9::", false)]
+        {
+            assert_eq!(locations.has_override(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn longer_than_a_64_the_majority_counts() {
+        let database = Fixture::new(6, 24)
+            .with("2001:db8::/65", &point(10.0, 1.0))
+            .with("2001:db8:0:0:8000::/66", &point(20.0, 1.0))
+            .with("2001:db8:0:1::1/128", &point(30.0, 1.0))
+            .open();
+        let locations = Locations::build(&[database], &[]).unwrap();
+        check(
+            &locations,
+            &[
+                ("2001:db8:0:0:8000::", Some(10.0)),
+                ("2001:db8:0:1::1", None),
+                ("2001:db8:0:2::", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_record_around_all_of_ipv4_hides_nothing_else() {
+        // Both halves of the space lead to one record, and so does what IPv4 lives in.
+        let database = Fixture::new(6, 24).with("::/0", &point(10.0, 1.0)).open();
+        let locations = Locations::build(&[database], &[]).unwrap();
+        check(
+            &locations,
+            &[("192.0.2.1", Some(10.0)), ("::1", Some(10.0)), ("ffff::", Some(10.0))],
+        );
+        assert_eq!(locations.network_count(), 2);
+    }
+
+    #[test]
+    fn aliases_of_ipv4_are_left_out() {
+        let fixture = Fixture::new(6, 24).with("192.0.2.0/24", &point(10.0, 1.0));
+        let locations = Locations::build(&[fixture.aliased("2002::/16").open()], &[]).unwrap();
+        check(&locations, &[("192.0.2.1", Some(10.0)), ("2002:c000:0201::", None)]);
+    }
+
+    #[test]
+    fn without_databases_all_is_unknown() {
+        let locations = Locations::build(&[], &[]).unwrap();
+        check(&locations, &[("192.0.2.1", None), ("2001:db8::1", None)]);
+        assert_eq!(locations.network_count(), 2);
+    }
+
+    #[test]
+    fn a_damaged_record_names_its_network() {
+        let fixture = Fixture::new(4, 24).with("192.0.2.0/24", &country("KR"));
+        let mut bytes = fixture.bytes();
+        let at = bytes.windows(12).position(|octets| octets == b"country_code").unwrap();
+        bytes[at + 12] = 0x5f;
+        let database = Database::open("bad.mmdb", bytes).unwrap();
+        let error = Locations::build(&[database], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("bad.mmdb: the record of 192.0.2.0/24 is damaged"), "{error}");
+    }
+}

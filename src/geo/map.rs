@@ -1,0 +1,397 @@
+//! The map queries read: client address to ranking and scope.
+//!
+//! The address space is cut where the ranking changes, and nowhere else, so the widest
+//! aligned block around an address that stays between two cuts is the widest scope that is
+//! true (RFC 7871, section 7.2.1), and two such blocks never overlap. No cut is inside a
+//! block of the longest scope allowed: a block that would need one gets, as a whole, the
+//! ranking that most of its addresses have, counting overrides before databases.
+
+use std::net::IpAddr;
+use std::thread;
+
+use hashbrown::HashMap;
+
+use super::Locations;
+use super::locations::{Origin, OriginId};
+use super::ranking::{Ranking, RankingSpec};
+use super::steps::{AddressBits, Steps};
+
+/// The ranking of every client for one [`RankingSpec`].
+#[derive(Debug)]
+pub struct GeoMap {
+    rankings: Vec<Ranking>,
+    v4: FamilyMap<u32>,
+    v6: FamilyMap<u64>,
+}
+
+/// What a map says of a client.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GeoAnswer<'a> {
+    /// The sites in order of preference.
+    pub ranking: &'a Ranking,
+    /// Every address that shares this many leading bits with the client has this ranking.
+    pub scope: u8,
+}
+
+impl GeoMap {
+    /// Compiles the map of a spec.
+    pub fn build(locations: &Locations, spec: &RankingSpec) -> Self {
+        let (rankings, votes) = rank_origins(locations, spec);
+        let vote = |origin: OriginId| votes[origin as usize];
+        let max_scope_v6 = spec.max_scope_v6.min(64);
+        let (v4, v6) = thread::scope(|scope| {
+            let v4 =
+                scope.spawn(|| FamilyMap::compile(locations.v4(), spec.max_scope_v4, 16, vote));
+            // All of 2000::/3 is in an eighth of the index, hence two bits more than for IPv4.
+            let v6 = FamilyMap::compile(locations.v6(), max_scope_v6, 18, vote);
+            (v4.join().expect("compiling a map does not panic"), v6)
+        });
+        Self { rankings, v4, v6 }
+    }
+
+    /// The ranking of a client, and its scope. Embedded IPv4 is to be unfolded before
+    /// ([`crate::model::ClientNet`] has done so).
+    pub fn lookup(&self, client: IpAddr) -> GeoAnswer<'_> {
+        let (ranking, scope) = match client {
+            IpAddr::V4(v4) => self.v4.lookup(v4.into()),
+            IpAddr::V6(v6) => self.v6.lookup((u128::from(v6) >> 64) as u64),
+        };
+        GeoAnswer { ranking: &self.rankings[ranking as usize], scope }
+    }
+
+    /// Between how many cuts the clients of both families lie.
+    pub fn network_count(&self) -> usize {
+        self.v4.starts.len() + self.v6.starts.len()
+    }
+
+    /// How many different rankings there are.
+    pub fn ranking_count(&self) -> usize {
+        self.rankings.len()
+    }
+
+    /// Octets on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let per_ranking = |ranking: &Ranking| size_of::<Ranking>() + 4 * ranking.sites().len();
+        let rankings: usize = self.rankings.iter().map(per_ranking).sum();
+        rankings + self.v4.heap_bytes() + self.v6.heap_bytes()
+    }
+}
+
+/// The index of a ranking, and whether an override voted for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Vote {
+    ranking: u32,
+    is_override: bool,
+}
+
+/// Each different ranking once, and for each origin which it gets. The first ranking is the
+/// default, the first origin the unknown.
+fn rank_origins(locations: &Locations, spec: &RankingSpec) -> (Vec<Ranking>, Vec<Vote>) {
+    let default = Ranking::default_of(spec);
+    let mut numbers: HashMap<Ranking, u32> = HashMap::new();
+    let mut rankings = Vec::new();
+    let mut votes = Vec::new();
+    for origin in locations.origins() {
+        let ranking = Ranking::of(spec, origin, &default);
+        let ranking = *numbers.entry(ranking).or_insert_with_key(|ranking| {
+            rankings.push(ranking.clone());
+            u32::try_from(rankings.len() - 1).expect("there are fewer rankings than origins")
+        });
+        let is_override = matches!(origin, Origin::Overridden(_));
+        votes.push(Vote { ranking, is_override });
+    }
+    (rankings, votes)
+}
+
+/// One family: the cuts, what holds from each, and where to look for an address.
+#[derive(Debug)]
+struct FamilyMap<K> {
+    starts: Box<[K]>,
+    rankings: Box<[u32]>,
+    /// For each value of the top bits, the step of the lowest address that has them; at the
+    /// end the last step once more.
+    index: Box<[u32]>,
+    /// How far to shift an address to be left with its top bits.
+    index_shift: u32,
+}
+
+impl<K: AddressBits> FamilyMap<K> {
+    fn compile(
+        origins: &Steps<K, OriginId>,
+        max_scope: u8,
+        index_bits: u32,
+        vote: impl Fn(OriginId) -> Vote,
+    ) -> Self {
+        let unknown = vote(super::layer::UNKNOWN);
+        let votes = origins.in_blocks(max_scope, unknown, vote, |vote| vote.is_override);
+        let (starts, rankings) = votes.map(|vote| vote.ranking).into_parts();
+        let index_shift = K::BITS - index_bits;
+        let mut index = Vec::with_capacity((1 << index_bits) + 1);
+        let mut step = 0;
+        for top in 0..1u128 << index_bits {
+            while starts.get(step + 1).is_some_and(|next| next.to_wide() <= top << index_shift) {
+                step += 1;
+            }
+            index.push(step as u32);
+        }
+        index.push((starts.len() - 1) as u32);
+        Self { starts: starts.into(), rankings: rankings.into(), index: index.into(), index_shift }
+    }
+
+    /// The number of the ranking and the scope of an address.
+    fn lookup(&self, address: K) -> (u32, u8) {
+        let top = (address.to_wide() >> self.index_shift) as usize;
+        let (low, high) = (self.index[top] as usize, self.index[top + 1] as usize);
+        let step = low + self.starts[low + 1..=high].partition_point(|start| *start <= address);
+        (self.rankings[step], self.scope(step, address))
+    }
+
+    /// The length of the widest aligned block around `address` inside its step: one bit more
+    /// than what the address has in common with the nearest address on either side outside.
+    fn scope(&self, step: usize, address: K) -> u8 {
+        let address = address.to_wide();
+        let in_common = |other: u128| {
+            let unused = 128 - K::BITS;
+            ((address ^ other).leading_zeros() - unused) as u8
+        };
+        let below = self.starts[step].to_wide().checked_sub(1);
+        let above = self.starts.get(step + 1).map(|next| next.to_wide());
+        let apart = |outside: Option<u128>| outside.map_or(0, |other| in_common(other) + 1);
+        apart(below).max(apart(above))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.starts) + size_of_val(&*self.rankings) + size_of_val(&*self.index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::super::fixture::{Fixture, country, point};
+    use super::super::{Database, Override, OverrideTarget, RankedSite};
+    use super::*;
+    use crate::model::{Coordinates, Prefix, SiteId};
+
+    fn at(longitude: f64) -> Coordinates {
+        Coordinates::new(0.5, longitude).unwrap()
+    }
+
+    /// Three sites at longitudes 0, 10 and 20; by default the last comes first.
+    fn spec(max_scope_v4: u8, max_scope_v6: u8) -> RankingSpec {
+        let site = |id| RankedSite { id: SiteId(id), location: at(10.0 * f64::from(id)), bias: 0 };
+        RankingSpec {
+            sites: (0..3).map(site).collect(),
+            default_order: vec![SiteId(2), SiteId(0), SiteId(1)],
+            tolerance_km: 0.0,
+            max_scope_v4,
+            max_scope_v6,
+        }
+    }
+
+    /// A database of networks and the site each is nearest to.
+    fn database(networks: &[(String, u16)]) -> Database {
+        let fixture = networks.iter().fold(Fixture::new(6, 28), |fixture, (network, site)| {
+            fixture.with(network, &point(0.5, 10.0 * f64::from(*site) + 0.1))
+        });
+        fixture.open()
+    }
+
+    fn preferring(network: &str, site: u16) -> Override {
+        let target = OverrideTarget::SiteOrder(vec![SiteId(site)]);
+        Override { network: network.parse().unwrap(), target }
+    }
+
+    fn build(networks: &[(&str, u16)], overrides: &[Override], spec: &RankingSpec) -> GeoMap {
+        let networks: Vec<_> = networks.iter().map(|(net, site)| ((*net).into(), *site)).collect();
+        GeoMap::build(&Locations::build(&[database(&networks)], overrides).unwrap(), spec)
+    }
+
+    /// First site and scope for each client.
+    fn check(map: &GeoMap, cases: &[(&str, u16, u8)]) {
+        for (client, site, scope) in cases {
+            let answer = map.lookup(client.parse().unwrap());
+            assert_eq!((answer.ranking.sites()[0].0, answer.scope), (*site, *scope), "{client}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_the_widest_that_are_true() {
+        let networks = [("192.0.2.0/24", 0), ("192.0.3.0/24", 0), ("2001:db8::/32", 1)];
+        check(
+            &build(&networks, &[], &spec(24, 56)),
+            &[
+                ("192.0.2.1", 0, 23),
+                ("192.0.3.255", 0, 23),
+                ("192.0.0.0", 2, 23),
+                ("192.0.4.0", 2, 22),
+                ("1.1.1.1", 2, 1),
+                ("255.255.255.255", 2, 3),
+                ("2001:db8:ffff::1", 1, 32),
+                ("2001:db9::", 2, 32),
+                ("::", 2, 3),
+                ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 2, 1),
+            ],
+        );
+    }
+
+    #[test]
+    fn where_nothing_depends_on_the_client_the_scope_is_0() {
+        check(&build(&[], &[], &spec(24, 56)), &[("192.0.2.1", 2, 0), ("2001:db8::", 2, 0)]);
+        // The networks prefer what the default order would have given anyway.
+        let whole = build(&[("::/0", 0)], &[], &spec(24, 56));
+        check(&whole, &[("192.0.2.1", 0, 0), ("2001:db8::", 0, 0)]);
+        let halves = build(&[("0.0.0.0/1", 0), ("128.0.0.0/1", 1)], &[], &spec(0, 0));
+        check(&halves, &[("1.2.3.4", 0, 0), ("200.2.3.4", 0, 0)]);
+    }
+
+    #[test]
+    fn below_the_longest_scope_the_block_goes_by_majority() {
+        let networks = [("192.0.2.0/26", 0), ("192.0.2.64/26", 1), ("192.0.2.128/25", 1)];
+        let blocks = build(&networks, &[], &spec(24, 56));
+        check(&blocks, &[("192.0.2.1", 1, 24), ("192.0.2.255", 1, 24)]);
+        let exact = build(&networks, &[], &spec(32, 64));
+        check(&exact, &[("192.0.2.1", 0, 26), ("192.0.2.64", 1, 26), ("192.0.2.255", 1, 25)]);
+        // An override outvotes what is larger, the larger of two overrides the other.
+        let one = [preferring("192.0.2.1/32", 0)];
+        check(&build(&networks, &one, &spec(24, 56)), &[("192.0.2.200", 0, 24)]);
+        let two = [preferring("192.0.2.1/32", 0), preferring("192.0.2.2/31", 1)];
+        check(&build(&networks, &two, &spec(24, 56)), &[("192.0.2.200", 1, 24)]);
+        let v6 = [preferring("2001:db8::1/128", 1)];
+        check(&build(&[], &v6, &spec(24, 56)), &[("2001:db8:0:ff::", 1, 56)]);
+    }
+
+    #[test]
+    fn countries_are_as_good_as_points() {
+        let database = Fixture::new(4, 24).with("192.0.2.0/24", &country("KR")).open();
+        let (seoul, paris) = ((37.57, 126.98), (48.86, 2.35));
+        let sites = [paris, seoul].into_iter().zip(0..).map(|((lat, lon), id)| RankedSite {
+            id: SiteId(id),
+            location: Coordinates::new(lat, lon).unwrap(),
+            bias: 0,
+        });
+        let spec = RankingSpec { sites: sites.collect(), default_order: vec![], ..spec(24, 56) };
+        let map = GeoMap::build(&Locations::build(&[database], &[]).unwrap(), &spec);
+        check(&map, &[("192.0.2.1", 1, 24), ("192.0.3.1", 0, 24)]);
+        assert!(map.lookup("192.0.3.1".parse().unwrap()).ranking.is_default());
+    }
+
+    /// A few networks, crowded so that they nest and touch.
+    fn networks() -> impl Strategy<Value = Vec<(String, u16)>> {
+        let network = prop_oneof![
+            (0u32..1 << 14, 18u8..=32).prop_map(|(low, length)| {
+                Prefix::containing(Ipv4Addr::from(0xc000_0000 | low).into(), length)
+            }),
+            (any::<u16>(), 44u8..=64).prop_map(|(low, length)| {
+                let bits = 0x2001_0db8_u128 << 96 | u128::from(low) << 64;
+                Prefix::containing(Ipv6Addr::from(bits).into(), length)
+            }),
+        ];
+        proptest::collection::vec((network, 0u16..3), 0..20).prop_map(|mut list| {
+            list.sort();
+            list.dedup_by_key(|(network, _)| *network);
+            list.into_iter().map(|(network, site)| (network.to_string(), site)).collect()
+        })
+    }
+
+    /// Clients in and around those networks.
+    fn client() -> impl Strategy<Value = IpAddr> {
+        prop_oneof![
+            (0u32..1 << 15).prop_map(|low| Ipv4Addr::from(0xc000_0000 | low).into()),
+            any::<u32>().prop_map(|bits| Ipv4Addr::from(bits).into()),
+            (0u128..1 << 17)
+                .prop_map(|low| { Ipv6Addr::from(0x2001_0db8_u128 << 96 | low << 64).into() }),
+            any::<u128>().prop_map(|bits| Ipv6Addr::from(bits).into()),
+        ]
+    }
+
+    /// The address whose bits after `scope` are those of `noise`.
+    fn neighbour(client: IpAddr, scope: u8, noise: u128) -> IpAddr {
+        match client {
+            IpAddr::V4(v4) => {
+                let free = u32::MAX.checked_shr(scope.into()).unwrap_or(0);
+                Ipv4Addr::from(u32::from(v4) & !free | noise as u32 & free).into()
+            }
+            IpAddr::V6(v6) => {
+                let free = u128::MAX.checked_shr(scope.into()).unwrap_or(0);
+                Ipv6Addr::from(u128::from(v6) & !free | noise & free).into()
+            }
+        }
+    }
+
+    /// Whether the other half of the next wider prefix holds another ranking. Rankings only
+    /// change where a step starts, so its first address and the starts inside are all.
+    fn is_widest(map: &GeoMap, client: IpAddr, answer: GeoAnswer<'_>) -> bool {
+        if answer.scope == 0 {
+            return true;
+        }
+        let last_of_wider = neighbour(client, answer.scope - 1, u128::MAX);
+        let is_upper_half = Prefix::containing(client, answer.scope).contains(last_of_wider);
+        let low = neighbour(client, answer.scope - 1, 0);
+        let other = if is_upper_half { low } else { last_of_wider };
+        let half = Prefix::containing(other, answer.scope);
+        let v4 = map.v4.starts.iter().map(|start| Ipv4Addr::from(*start).into());
+        let v6 = map.v6.starts.iter().map(|start| Ipv6Addr::from(u128::from(*start) << 64).into());
+        std::iter::once(half.address())
+            .chain(v4)
+            .chain(v6)
+            .filter(|address: &IpAddr| half.contains(*address))
+            .any(|address| map.lookup(address).ranking != answer.ranking)
+    }
+
+    proptest! {
+        #[test]
+        fn the_scope_never_lies_and_never_overlaps(
+            networks in networks(),
+            override_at in 0u32..1 << 14,
+            scope_v4 in 20u8..=32,
+            scope_v6 in 50u8..=64,
+            clients in proptest::collection::vec((client(), any::<u128>()), 40),
+        ) {
+            let network = Prefix::containing(Ipv4Addr::from(0xc000_0000 | override_at).into(), 29);
+            let overrides = [preferring(&network.to_string(), 1)];
+            let locations = Locations::build(&[database(&networks)], &overrides).unwrap();
+            let map = GeoMap::build(&locations, &spec(scope_v4, scope_v6));
+            let mut prefixes = Vec::new();
+            for (client, noise) in clients {
+                let answer = map.lookup(client);
+                let longest = if client.is_ipv4() { scope_v4 } else { scope_v6 };
+                prop_assert!(answer.scope <= longest);
+                // The ends of the prefix are where a lie would show first.
+                for noise in [0, noise, u128::MAX] {
+                    let other = neighbour(client, answer.scope, noise);
+                    prop_assert_eq!(map.lookup(other), answer, "{} and {}", client, other);
+                }
+                prop_assert!(is_widest(&map, client, answer), "{}/{}", client, answer.scope);
+                prefixes.push(Prefix::containing(client, answer.scope));
+            }
+            for (a, b) in prefixes.iter().zip(prefixes.iter().skip(1)) {
+                prop_assert!(a == b || !a.contains(b.address()) && !b.contains(a.address()));
+            }
+        }
+
+        #[test]
+        fn without_blocks_the_map_is_the_database(
+            networks in networks(),
+            clients in proptest::collection::vec(client(), 60),
+        ) {
+            let spec = spec(32, 64);
+            let database = database(&networks);
+            let asked: Vec<_> =
+                clients.iter().map(|at| database.lookup(*at).unwrap().map(|found| found.1)).collect();
+            let map = GeoMap::build(&Locations::build(&[database], &[]).unwrap(), &spec);
+            let default = Ranking::default_of(&spec);
+            for (client, place) in clients.iter().zip(asked) {
+                let origin = match place.and_then(|place| place.coordinates) {
+                    Some(at) => super::Origin::Located(at),
+                    None => super::Origin::Unknown,
+                };
+                let naive = Ranking::of(&spec, origin, &default);
+                prop_assert_eq!(map.lookup(*client).ranking, &naive, "{}", client);
+            }
+        }
+    }
+}

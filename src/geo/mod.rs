@@ -1,0 +1,38 @@
+//! Where clients are, and which sites are near them.
+//!
+//! ```text
+//! MMDB bytes ─► Database ─► layer (one per database) ─┐
+//! [[geoip.override]] ─────► Overrides ────────────────┴─► Locations ─► GeoMap ─► ranking, scope
+//!                                                                 ▲
+//!                                                    RankingSpec ─┘ (one map per distinct spec)
+//! ```
+//!
+//! [`Locations`] says for every address where it is, and is made once per load. A [`GeoMap`]
+//! says for every address in which order a service prefers its sites, and how wide the
+//! network is for which that holds; it is what queries read.
+//!
+//! The room is pure. It opens no file (bytes come in), knows no health, no weight and no
+//! service, and does not unfold IPv4 from IPv6 addresses: callers do that before asking.
+
+mod centroids;
+mod database;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod layer;
+mod locations;
+mod map;
+mod overrides;
+mod place;
+mod ranking;
+mod record;
+pub mod steps;
+mod tree;
+
+pub use database::Database;
+pub use error::GeoError;
+pub use locations::Locations;
+pub use map::{GeoAnswer, GeoMap};
+pub use overrides::{Override, OverrideTarget, Overrides};
+pub use place::{AlphaCode, Place};
+pub use ranking::{RankedSite, Ranking, RankingSpec, SiteDistance, distances};
