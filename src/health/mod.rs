@@ -1,0 +1,39 @@
+//! Health: what a check is, what a probe saw, and what the two make of a target.
+//!
+//! ```text
+//! Check + address + host ─► Target ─► (a probe, elsewhere) ─► Outcome
+//!                                                               │ rise / fall
+//! Saved (state file) ◄──► HealthTable, one TargetHealth each ◄──┘
+//!                              │
+//!                              └─► TargetStatus { health, near_flip }, what steering reads
+//! ```
+//!
+//! The room is pure: it opens no socket, reads no file and asks no clock; the time comes in
+//! as an argument. It does not know when or how a probe is made (`probe` does), nor what an
+//! administrator said about an endpoint: that word stands above health and is kept elsewhere.
+//!
+//! Invariant: only an [`Outcome`] of the target's own probe changes its health. Silence
+//! changes nothing, so a prober that stalls leaves the last known state.
+
+mod check;
+mod error;
+mod host;
+mod http_check;
+mod outcome;
+mod saved;
+mod state;
+mod table;
+mod target;
+
+pub use check::{Check, CheckKind, Jitter, RiseFall, Schedule, TcpCheck};
+pub use error::HealthError;
+pub use host::{HostHeader, HostName};
+pub use http_check::{
+    BodyMatch, BodyRegex, Header, HttpCheck, MAX_ANSWER_OCTETS, Method, RequestPath, Scheme,
+    StatusRange, show_status_ranges,
+};
+pub use outcome::{Failure, Outcome, Stage};
+pub use saved::{Saved, SavedTarget};
+pub use state::{Health, LastFailure, Seen, TargetHealth, Transition};
+pub use table::{Applied, HealthTable, MAX_TRANSITIONS, PastTransition, TargetStatus};
+pub use target::{Target, TargetKey};

@@ -1,0 +1,140 @@
+//! What one probe saw.
+//!
+//! An outcome is a fact about one moment. What it means for the target's health is decided
+//! by rise/fall, not here.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// The result of one probe and how long it took, waiting for its turn not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Passed, or why not.
+    pub result: Result<(), Failure>,
+    /// From the first packet to the verdict.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// A pass.
+    pub fn passed(took: Duration) -> Self {
+        Self { result: Ok(()), took }
+    }
+
+    /// A failure.
+    pub fn failed(failure: Failure, took: Duration) -> Self {
+        Self { result: Err(failure), took }
+    }
+
+    /// Whether it passed.
+    pub fn is_pass(&self) -> bool {
+        self.result.is_ok()
+    }
+}
+
+/// Why a probe failed, in words that can be shown as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// The deadline of the whole probe passed.
+    #[error("{} within {after:?}", stage.missed())]
+    Timeout {
+        /// What was being waited for.
+        stage: Stage,
+        /// The check's timeout.
+        after: Duration,
+    },
+    /// No way to the address, or none from here.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// The handshake failed, or the certificate did not convince.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// An HTTP answer with another status.
+    #[error("status {got}, expected {expected}")]
+    Status {
+        /// What came.
+        got: u16,
+        /// The ranges that pass.
+        expected: String,
+    },
+    /// An answer without the expected content.
+    #[error("{expected} is not in the {octets} octets looked at")]
+    Body {
+        /// What was looked for.
+        expected: String,
+        /// How much came, up to the limit.
+        octets: usize,
+    },
+    /// The other side broke off, or does not speak the protocol.
+    #[error("protocol: {0}")]
+    Protocol(String),
+    /// The probe itself failed: a defect or a bad setting here, not there.
+    #[error("the probe failed: {0}")]
+    Unexpected(String),
+}
+
+impl Failure {
+    /// A short word for labels and counters.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Timeout { .. } => "timeout",
+            Self::Unreachable(_) => "unreachable",
+            Self::Tls(_) => "tls",
+            Self::Status { .. } => "status",
+            Self::Body { .. } => "body",
+            Self::Protocol(_) => "protocol",
+            Self::Unexpected(_) => "unexpected",
+        }
+    }
+}
+
+/// How far a probe got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Waiting for the TCP connection, and for the TLS handshake if there is one.
+    Connect,
+    /// Connected, waiting for the answer's first part.
+    Answer,
+    /// The answer has begun, waiting for the rest of it.
+    Body,
+}
+
+impl Stage {
+    fn missed(self) -> &'static str {
+        match self {
+            Self::Connect => "no connection",
+            Self::Answer => "no answer",
+            Self::Body => "no complete answer",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_read_well() {
+        let after = Duration::from_secs(2);
+        for (failure, text) in [
+            (Failure::Refused, "connection refused"),
+            (Failure::Timeout { stage: Stage::Connect, after }, "no connection within 2s"),
+            (Failure::Timeout { stage: Stage::Answer, after }, "no answer within 2s"),
+            (
+                Failure::Status { got: 503, expected: "200-299".into() },
+                "status 503, expected 200-299",
+            ),
+            (
+                Failure::Body { expected: "`ok`".into(), octets: 12 },
+                "`ok` is not in the 12 octets looked at",
+            ),
+        ] {
+            assert_eq!(failure.to_string(), text);
+        }
+    }
+}

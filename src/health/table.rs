@@ -1,0 +1,280 @@
+//! The health of every target of a catalog, and what changed lately.
+//!
+//! One writer owns the table; readers get [`HealthTable::statuses`] in a snapshot. It does
+//! not schedule probes, and a target nobody reports on keeps what it had.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Health, Outcome, Target, TargetHealth, TargetKey, Transition};
+use crate::model::TargetId;
+
+/// How many transitions are kept per target; older ones are forgotten.
+pub const MAX_TRANSITIONS: usize = 32;
+
+/// What steering reads of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TargetStatus {
+    /// What is believed.
+    pub health: Health,
+    /// Whether that may change soon; answers then get the shortest TTL.
+    pub near_flip: bool,
+}
+
+/// A transition and when it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastTransition {
+    pub transition: Transition,
+    pub at: SystemTime,
+}
+
+/// What became of an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// The table has no such target: it was removed while its probe was under way.
+    NoSuchTarget,
+    /// An outcome of a later probe was applied before.
+    Overtaken,
+    /// It counted.
+    Counted {
+        /// Whether the target's [`TargetStatus`] is another one now.
+        status_changed: bool,
+        /// The change of health, if there was one.
+        transition: Option<Transition>,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    target: Arc<Target>,
+    state: TargetHealth,
+    last_sequence: Option<u64>,
+    history: VecDeque<PastTransition>,
+}
+
+impl Slot {
+    fn status(&self) -> TargetStatus {
+        TargetStatus { health: self.state.health(), near_flip: self.state.is_near_flip() }
+    }
+}
+
+/// The health of every target, by key, and by the catalog's [`TargetId`].
+#[derive(Debug, Clone, Default)]
+pub struct HealthTable {
+    slots: Vec<Slot>,
+    by_key: HashMap<TargetKey, usize>,
+    /// The slot of each [`TargetId`]; targets with the same key share one.
+    by_id: Vec<usize>,
+}
+
+impl HealthTable {
+    /// A table of a catalog's targets, in the order of their ids, all Unknown.
+    pub fn new(targets: &[Arc<Target>], now: SystemTime) -> Self {
+        let mut table = Self::default();
+        table.reload(targets, now);
+        table
+    }
+
+    /// Takes up the targets of a new catalog, in the order of their ids.
+    ///
+    /// ```text
+    /// key was there  check      the target
+    /// no             -          starts Unknown
+    /// yes            the same   keeps everything
+    /// yes            changed    keeps health and history, its streak starts again
+    /// gone           -          is forgotten
+    /// ```
+    pub fn reload(&mut self, targets: &[Arc<Target>], now: SystemTime) {
+        let mut old = std::mem::take(self);
+        let mut old_slots: Vec<Option<Slot>> = old.slots.drain(..).map(Some).collect();
+        for target in targets {
+            let next = self.slots.len();
+            let slot = *self.by_key.entry(target.key().clone()).or_insert(next);
+            self.by_id.push(slot);
+            if slot < next {
+                continue;
+            }
+            let kept = old.by_key.get(target.key()).and_then(|&index| old_slots[index].take());
+            self.slots.push(match kept {
+                Some(kept) => carry_over(kept, target),
+                None => Slot {
+                    target: Arc::clone(target),
+                    state: TargetHealth::unknown(now),
+                    last_sequence: None,
+                    history: VecDeque::new(),
+                },
+            });
+        }
+    }
+
+    /// Takes in the outcome of a target's probe. Probes of one target may overlap, so each
+    /// carries a `sequence` that rises from one start to the next.
+    ///
+    /// ```text
+    /// target   sequence              the outcome
+    /// unknown  any                   is ignored
+    /// known    ≤ the last applied    is ignored: a later probe has spoken
+    /// known    > the last applied    counts
+    /// ```
+    pub fn apply(
+        &mut self,
+        key: &TargetKey,
+        sequence: u64,
+        outcome: Outcome,
+        now: SystemTime,
+    ) -> Applied {
+        let Some(&index) = self.by_key.get(key) else { return Applied::NoSuchTarget };
+        let slot = &mut self.slots[index];
+        if slot.last_sequence.is_some_and(|last| sequence <= last) {
+            return Applied::Overtaken;
+        }
+        slot.last_sequence = Some(sequence);
+        let before = slot.status();
+        let transition = slot.state.apply(outcome, slot.target.check().rise_fall, now);
+        if let Some(transition) = &transition {
+            if slot.history.len() == MAX_TRANSITIONS {
+                slot.history.pop_front();
+            }
+            slot.history.push_back(PastTransition { transition: transition.clone(), at: now });
+        }
+        Applied::Counted { status_changed: slot.status() != before, transition }
+    }
+
+    /// The status of a target; `None` if the catalog has no such id.
+    pub fn status(&self, id: TargetId) -> Option<TargetStatus> {
+        let index = usize::try_from(id.0).ok()?;
+        Some(self.slots[*self.by_id.get(index)?].status())
+    }
+
+    /// Every status, indexed by [`TargetId`].
+    pub fn statuses(&self) -> Arc<[TargetStatus]> {
+        self.by_id.iter().map(|&slot| self.slots[slot].status()).collect()
+    }
+
+    /// The full state of a target.
+    pub fn get(&self, key: &TargetKey) -> Option<&TargetHealth> {
+        self.by_key.get(key).map(|&index| &self.slots[index].state)
+    }
+
+    /// The recent transitions of a target, oldest first; at most [`MAX_TRANSITIONS`].
+    pub fn history(&self, key: &TargetKey) -> impl Iterator<Item = &PastTransition> {
+        let slot = self.by_key.get(key).map(|&index| &self.slots[index]);
+        slot.into_iter().flat_map(|slot| &slot.history)
+    }
+
+    /// Every target once, with its state, in the order of their first ids.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Target>, &TargetHealth)> {
+        self.slots.iter().map(|slot| (&slot.target, &slot.state))
+    }
+
+    /// Sets the state of a target that no probe has spoken of yet; whether it did.
+    pub(super) fn restore(&mut self, key: &TargetKey, state: TargetHealth) -> bool {
+        let Some(&index) = self.by_key.get(key) else { return false };
+        let slot = &mut self.slots[index];
+        let is_unprobed = slot.state.health() == Health::Unknown;
+        if is_unprobed {
+            slot.state = state;
+        }
+        is_unprobed
+    }
+}
+
+fn carry_over(mut kept: Slot, target: &Arc<Target>) -> Slot {
+    if kept.target.check() != target.check() {
+        kept.state.forget_streak();
+    }
+    kept.target = Arc::clone(target);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Check, CheckKind, Failure, RiseFall, TcpCheck};
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn target(check: &str, port: u16, fall: i64) -> Arc<Target> {
+        let mut check = Check::new(check, CheckKind::Tcp(TcpCheck::default()));
+        check.rise_fall = RiseFall::new(2, fall).expect("positive counts");
+        Arc::new(Target::new(Arc::new(check), ([127, 0, 0, 1], port).into(), None))
+    }
+
+    fn outcome(pass: bool) -> Outcome {
+        let result = if pass { Ok(()) } else { Err(Failure::Refused) };
+        Outcome { result, took: Duration::ZERO }
+    }
+
+    fn status(health: Health, near_flip: bool) -> Option<TargetStatus> {
+        Some(TargetStatus { health, near_flip })
+    }
+
+    #[test]
+    fn outcomes_out_of_order_and_of_strangers_are_ignored() {
+        let (known, stranger) = (target("a", 1, 3), target("b", 1, 3));
+        let mut table = HealthTable::new(&[Arc::clone(&known)], NOW);
+        assert_eq!(table.status(TargetId(0)), status(Health::Unknown, true));
+        assert_eq!(table.apply(stranger.key(), 1, outcome(true), NOW), Applied::NoSuchTarget);
+        let first = table.apply(known.key(), 7, outcome(true), NOW);
+        assert!(matches!(
+            first,
+            Applied::Counted { status_changed: true, transition: Some(ref t) } if t.to == Health::Up
+        ));
+        for sequence in [3, 7] {
+            let applied = table.apply(known.key(), sequence, outcome(false), NOW);
+            assert_eq!(applied, Applied::Overtaken, "{sequence}");
+        }
+        for (sequence, status_changed) in [(8, true), (9, false)] {
+            assert_eq!(
+                table.apply(known.key(), sequence, outcome(false), NOW),
+                Applied::Counted { status_changed, transition: None }
+            );
+        }
+        assert_eq!(table.status(TargetId(0)), status(Health::Up, true));
+        assert_eq!(table.status(TargetId(1)), None);
+    }
+
+    #[test]
+    fn a_reload_keeps_what_did_not_change() {
+        let (kept, changed, removed) = (target("a", 1, 3), target("b", 2, 3), target("c", 3, 3));
+        let mut table = HealthTable::new(&[kept.clone(), changed.clone(), removed.clone()], NOW);
+        for (sequence, pass) in [(1, true), (2, false)] {
+            for target in [&kept, &changed, &removed] {
+                table.apply(target.key(), sequence, outcome(pass), NOW);
+            }
+        }
+        let (changed, new) = (target("b", 2, 5), target("d", 4, 3));
+        table.reload(&[new.clone(), changed.clone(), kept.clone(), kept.clone()], NOW);
+        for (id, expected) in [
+            (0, status(Health::Unknown, true)),
+            (1, status(Health::Up, false)),
+            (2, status(Health::Up, true)),
+            (3, status(Health::Up, true)),
+        ] {
+            assert_eq!(table.status(TargetId(id)), expected, "target {id}");
+        }
+        assert!(table.get(removed.key()).is_none());
+        assert_eq!(table.history(changed.key()).count(), 1);
+        assert_eq!(table.iter().count(), 3);
+        assert_eq!(table.statuses().len(), 4);
+        assert_eq!(table.apply(kept.key(), 2, outcome(true), NOW), Applied::Overtaken);
+    }
+
+    #[test]
+    fn the_history_is_bounded_and_keeps_the_latest() {
+        let target = target("a", 1, 1);
+        let mut table = HealthTable::new(&[Arc::clone(&target)], NOW);
+        for sequence in 0..200 {
+            let now = NOW + Duration::from_secs(sequence);
+            // Rise is 2 and fall 1: one transition in every three outcomes, and another.
+            table.apply(target.key(), sequence, outcome(sequence % 3 != 0), now);
+        }
+        let history: Vec<_> = table.history(target.key()).collect();
+        assert_eq!(history.len(), MAX_TRANSITIONS);
+        assert!(history.is_sorted_by_key(|past| past.at));
+        assert_eq!(history[MAX_TRANSITIONS - 1].at, NOW + Duration::from_secs(198));
+    }
+}
