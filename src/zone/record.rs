@@ -1,0 +1,136 @@
+//! Records as they were written, and the RRsets they are served as.
+//!
+//! RDATA is uncompressed wire form throughout, with the case its author used inside
+//! names. Nothing here knows what the octets mean.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::{RecordType, WireName};
+
+/// Where a record was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was opened.
+    pub file: Arc<Path>,
+    /// The line the record starts on, from 1.
+    pub line: usize,
+}
+
+/// One record of class IN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The name it belongs to.
+    pub owner: WireName,
+    /// Its type.
+    pub rtype: RecordType,
+    /// Its time to live in seconds.
+    pub ttl: u32,
+    /// Its data, in uncompressed wire form.
+    pub rdata: Box<[u8]>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// All records of one type at one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rrset {
+    rtype: RecordType,
+    ttl: u32,
+    count: u16,
+    /// For each record the length of its RDATA as a big-endian `u16`, then the RDATA.
+    octets: Box<[u8]>,
+}
+
+/// What a record takes in a message besides its RDATA: a compressed owner, type, class,
+/// TTL and RDLENGTH.
+const RECORD_OVERHEAD_OCTETS: usize = 12;
+
+/// The largest RRset that fits into a message over TCP beside a header, a question of the
+/// longest name, and an OPT record.
+const MAX_RRSET_OCTETS: usize = 65_535 - 12 - 260 - 512;
+
+impl Rrset {
+    /// The RRset of records of one type, in their order. Records that say the same are
+    /// kept once; of different TTLs the lowest counts (RFC 2181, sections 5 and 5.2).
+    /// `None` if no message could carry it.
+    pub(super) fn of(rtype: RecordType, records: &[Record]) -> Option<Self> {
+        let mut seen = HashSet::new();
+        let mut octets = Vec::new();
+        let mut count = 0_u16;
+        for record in records.iter().filter(|record| seen.insert(&record.rdata)) {
+            octets.extend_from_slice(&u16::try_from(record.rdata.len()).ok()?.to_be_bytes());
+            octets.extend_from_slice(&record.rdata);
+            count = count.checked_add(1)?;
+        }
+        let on_the_wire = octets.len() + usize::from(count) * (RECORD_OVERHEAD_OCTETS - 2);
+        if on_the_wire > MAX_RRSET_OCTETS {
+            return None;
+        }
+        let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
+        Some(Self { rtype, ttl, count, octets: octets.into() })
+    }
+
+    /// The type of all its records.
+    pub fn rtype(&self) -> RecordType {
+        self.rtype
+    }
+
+    /// The time to live of all its records, in seconds.
+    pub fn ttl(&self) -> u32 {
+        self.ttl
+    }
+
+    /// How many records it has; at least one in a [`Zone`](super::Zone).
+    pub fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// How many octets its RDATA takes, the two of each length counted.
+    pub fn size(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// The RDATA of each record, uncompressed, in the order of the file.
+    pub fn rdatas(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.octets[..];
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_first_chunk::<2>()?;
+            let (rdata, next) = after.split_at(usize::from(u16::from_be_bytes(*length)));
+            rest = next;
+            Some(rdata)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(ttl: u32, rdata: &[u8]) -> Record {
+        Record {
+            owner: "a.example".parse().unwrap(),
+            rtype: RecordType::TXT,
+            ttl,
+            rdata: rdata.into(),
+            place: Place { file: Path::new("a.zone").into(), line: 1 },
+        }
+    }
+
+    #[test]
+    fn keeps_order_drops_duplicates_and_takes_the_lowest_ttl() {
+        let records = [text(60, b"\x01b"), text(30, b"\x01a"), text(90, b"\x01b"), text(60, b"")];
+        let rrset = Rrset::of(RecordType::TXT, &records).unwrap();
+        assert_eq!((rrset.ttl(), rrset.count()), (30, 3));
+        assert_eq!(rrset.rdatas().collect::<Vec<_>>(), [&b"\x01b"[..], b"\x01a", b""]);
+    }
+
+    #[test]
+    fn refuses_what_no_message_carries() {
+        let records: Vec<_> =
+            (0..300_u16).map(|n| text(60, &[&n.to_be_bytes()[..], &[0; 250]].concat())).collect();
+        assert!(Rrset::of(RecordType::TXT, &records[..200]).is_some());
+        assert!(Rrset::of(RecordType::TXT, &records).is_none());
+    }
+}
