@@ -1,0 +1,34 @@
+//! Turns and randomness, as arguments.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a decision may ask of the outside world.
+pub trait Dice {
+    /// The next value of a turn counter of the service (see `Service::turn_slot`).
+    fn turn(&mut self, slot: usize) -> u64;
+    /// 64 random bits.
+    fn random(&mut self) -> u64;
+}
+
+/// The turn counters of one service, shared by all workers and carried over reloads, so
+/// that a rotation goes on where it was.
+#[derive(Debug, Default)]
+pub struct Turns(Box<[AtomicU64]>);
+
+impl Turns {
+    /// Counters for `slots` rotations, all at 0.
+    pub fn new(slots: usize) -> Self {
+        Self((0..slots).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// How many rotations are counted.
+    pub fn slots(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes the next turn of a rotation. Turns are unique; their order between threads
+    /// is of no consequence, so `Relaxed` is enough.
+    pub fn take(&self, slot: usize) -> u64 {
+        self.0[slot].fetch_add(1, Ordering::Relaxed)
+    }
+}

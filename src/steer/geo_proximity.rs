@@ -1,0 +1,47 @@
+//! `geo-proximity`: the site nearest to the client that is still in the race.
+//!
+//! The geo map has ranked the sites for the client's network beforehand. Sites within the
+//! service's tolerance of one another stand on one step of the ranking; the clients of a
+//! step are shared among its sites by weighted rendezvous on their prefix.
+
+use crate::model::ClientNet;
+
+use super::service::{Geography, HashKey};
+use super::{Pool, hash, rendezvous};
+
+/// The place in `pool.by_site` of the chosen site, and how many bits of the client's
+/// address were read.
+pub(super) fn pick(
+    pool: &Pool,
+    geography: &Geography,
+    key: HashKey,
+    client: ClientNet,
+) -> (u16, u8) {
+    // One site left is everybody's site: nothing of the client is read.
+    if let [only] = pool.sites.contestants() {
+        return (only.index, 0);
+    }
+    let answer = geography.map.lookup(client.address);
+    // Where sites share a step the client's prefix decides between them. That it may not
+    // today, because only one of them is up, must not make the scope wider: a client told
+    // /16 now would keep the answer of its neighbours when the other is back.
+    let scope = match answer.ranking.has_shared_steps() {
+        true => answer.scope.max(key.client_prefix(client).length()),
+        false => answer.scope,
+    };
+    for step in answer.ranking.groups() {
+        let mut here = step.iter().filter_map(|&site| pool.place_of(site));
+        let Some(first) = here.next() else { continue };
+        if here.next().is_none() {
+            return (first, scope);
+        }
+        let sharing = step
+            .iter()
+            .filter_map(|&site| pool.place_of(site))
+            .map(|place| &pool.sites.contestants()[usize::from(place)]);
+        let (key, _) = hash::client_key(key, client);
+        return (rendezvous::best_of(sharing, key, 1).as_slice()[0], scope);
+    }
+    // Every site of the service is in every ranking, and a pool is never empty.
+    (pool.sites.contestants()[0].index, scope)
+}

@@ -1,0 +1,112 @@
+//! The names of the policies, as people type them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// How a service chooses.
+///
+/// The rotating and hashing policies run over all endpoints left in the race, unless
+/// `within_site` is set: then they choose a site first. `geo-proximity` and `failover`
+/// always choose a site first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Each in turn.
+    RoundRobin,
+    /// Any, by the dice; weights other than 0 do not count.
+    Random,
+    /// Each in proportion to its weight, exactly over every cycle.
+    Weighted,
+    /// The site nearest to the client.
+    GeoProximity,
+    /// The first site, in order of appearance, with anything left.
+    Failover,
+    /// By the client's prefix: weighted rendezvous.
+    Hash,
+    /// By the name asked for: weighted rendezvous.
+    NameHash,
+}
+
+/// How an endpoint is chosen inside a chosen site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WithinSite(Policy);
+
+/// A text that names no policy.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("unknown policy `{0}`")]
+pub struct PolicyError(pub String);
+
+impl Policy {
+    /// Every policy, for listing and for finding what was meant.
+    pub const ALL: [Self; 7] = [
+        Self::RoundRobin,
+        Self::Random,
+        Self::Weighted,
+        Self::GeoProximity,
+        Self::Failover,
+        Self::Hash,
+        Self::NameHash,
+    ];
+
+    /// The name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round-robin",
+            Self::Random => "random",
+            Self::Weighted => "weighted",
+            Self::GeoProximity => "geo-proximity",
+            Self::Failover => "failover",
+            Self::Hash => "hash",
+            Self::NameHash => "name-hash",
+        }
+    }
+
+    /// Whether a site is chosen before an endpoint whatever `within_site` says.
+    pub fn chooses_site(self) -> bool {
+        matches!(self, Self::GeoProximity | Self::Failover)
+    }
+
+    /// Whether successive equal questions get different answers.
+    pub fn rotates(self) -> bool {
+        matches!(self, Self::RoundRobin | Self::Random | Self::Weighted)
+    }
+
+    /// How this policy continues inside a site where nothing else is said: a list walked
+    /// in order stays a list, everything else shares by weight.
+    pub fn default_within_site(self) -> WithinSite {
+        match self {
+            Self::Failover => WithinSite(Self::Failover),
+            _ => WithinSite(Self::Weighted),
+        }
+    }
+}
+
+impl WithinSite {
+    /// `None` for geo-proximity: inside a site all is near.
+    pub fn new(policy: Policy) -> Option<Self> {
+        (policy != Policy::GeoProximity).then_some(Self(policy))
+    }
+
+    /// The policy applied.
+    pub fn policy(self) -> Policy {
+        self.0
+    }
+}
+
+impl FromStr for Policy {
+    type Err = PolicyError;
+
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
+        Self::ALL
+            .into_iter()
+            .find(|policy| policy.name() == text)
+            .ok_or_else(|| PolicyError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,137 @@
+//! A load-balanced service as steering sees it: endpoints and rules, nothing of names.
+
+use std::sync::Arc;
+
+use crate::geo::{GeoMap, RankingSpec};
+use crate::model::{ClientNet, Endpoint, EndpointTarget, Family, Prefix, SiteId, TtlRange};
+
+use super::{Policy, WithinSite};
+
+/// One service, compiled. Immutable; health lives elsewhere.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its key in the configuration.
+    pub name: String,
+    /// How a site, or an endpoint straight away, is chosen.
+    pub policy: Policy,
+    /// How an endpoint inside the site is chosen; `None`: rotating and hashing policies
+    /// run over all endpoints at once.
+    pub within_site: Option<WithinSite>,
+    /// In the order of the configuration.
+    pub endpoints: Vec<Endpoint>,
+    /// The stable id of each endpoint (see [`super::stable_id`]).
+    pub endpoint_ids: Vec<u64>,
+    /// The sites of the endpoints in order of first appearance, with their stable ids.
+    pub sites: Vec<(SiteId, u64)>,
+    /// How long an answer may be kept.
+    pub ttl: TtlRange,
+    /// Records per answer, at least 1, at most [`super::MAX_ANSWERS`].
+    pub max_answers: usize,
+    /// What to do when nothing is left.
+    pub all_down: AllDown,
+    /// When a tier is good enough.
+    pub min_healthy: MinHealthy,
+    /// Below this healthy share of the weight (0 to 1), health is ignored.
+    pub panic_threshold: f64,
+    /// What hashing policies are keyed by.
+    pub hash: HashKey,
+    /// Rankings by client; present when the policy is geo-proximity.
+    pub geography: Option<Geography>,
+}
+
+/// The geographic side of a service.
+#[derive(Debug, Clone)]
+pub struct Geography {
+    /// Client to ranking and scope; shared by services with the same sites.
+    pub map: Arc<GeoMap>,
+    /// What the map was made for.
+    pub spec: RankingSpec,
+}
+
+/// What happens when no endpoint of the service is usable (DESIGN section 5, step 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllDown {
+    /// Answer as if every enabled endpoint were up.
+    FailOpen,
+    /// Answer with these.
+    LastResort(Vec<EndpointTarget>),
+    /// An empty answer.
+    NoData,
+    /// SERVFAIL: resolvers try another server or serve stale.
+    ServFail,
+    /// REFUSED.
+    Refused,
+}
+
+/// How many healthy endpoints a tier needs to be used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MinHealthy {
+    /// So many endpoints.
+    Count(u32),
+    /// This share of the tier's weight, 0 to 1.
+    Fraction(f64),
+}
+
+/// The key of hashing policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashKey {
+    /// Hash of the service's name, or of its affinity group.
+    pub seed: u64,
+    /// Clients sharing this many leading bits go together (IPv4).
+    pub v4_bits: u8,
+    /// The same for IPv6.
+    pub v6_bits: u8,
+}
+
+impl HashKey {
+    /// The part of the client's address that counts.
+    pub fn client_prefix(self, client: ClientNet) -> Prefix {
+        client.truncated(self.v4_bits, self.v6_bits)
+    }
+}
+
+impl Service {
+    /// What contestant `index` of a decision stands for: an endpoint, or behind them the
+    /// last-resort targets.
+    pub fn target(&self, index: u16) -> &EndpointTarget {
+        let index = usize::from(index);
+        match self.endpoints.get(index) {
+            Some(endpoint) => &endpoint.target,
+            None => match &self.all_down {
+                AllDown::LastResort(targets) => &targets[index - self.endpoints.len()],
+                _ => unreachable!("only last-resort answers go beyond the endpoints"),
+            },
+        }
+    }
+
+    /// The endpoint of contestant `index`; `None` for a last resort.
+    pub fn endpoint(&self, index: u16) -> Option<&Endpoint> {
+        self.endpoints.get(usize::from(index))
+    }
+
+    /// Whether every endpoint is a CNAME, so that any type asked gets one.
+    pub fn is_alias(&self) -> bool {
+        self.endpoints.iter().all(|e| matches!(e.target, EndpointTarget::Alias(_)))
+    }
+
+    /// Whether the service has anything for a family, healthy or not.
+    pub fn has_family(&self, family: Family) -> bool {
+        self.endpoints.iter().any(|e| family.takes(&e.target))
+    }
+
+    /// The policy inside a chosen site.
+    pub fn inner_policy(&self) -> Policy {
+        self.within_site.unwrap_or_else(|| self.policy.default_within_site()).policy()
+    }
+
+    /// How many turn counters the service needs: per family one for the whole and one for
+    /// each site.
+    pub fn turn_slots(&self) -> usize {
+        Family::BOTH.len() * (1 + self.sites.len())
+    }
+
+    /// The counter of the whole service in a family; `1 + n` behind it is the `n`th site's.
+    pub fn turn_slot(&self, family: Family) -> usize {
+        family.index() * (1 + self.sites.len())
+    }
+}

@@ -1,0 +1,78 @@
+//! How often each endpoint is answered to one client: for `explain` and for people.
+
+use crate::model::{ClientNet, Family};
+
+use super::{Decision, Dice, Field, Outcome, Policy, Pool, Service, Standing, Verdict, decide};
+
+/// The share of first records (0 to 1, summing to 1) of each contestant that the client
+/// may meet, in the service's order. A choice that does not rotate is one of share 1.
+pub fn shares(
+    service: &Service,
+    standing: &Standing,
+    family: Family,
+    client: ClientNet,
+    name: &[u8],
+) -> Vec<(u16, f64)> {
+    let chosen = |dice: &mut Still| match decide(service, standing, family, client, name, dice) {
+        Decision { outcome: Outcome::Chosen(picks), .. } => picks.as_slice().first().copied(),
+        _ => None,
+    };
+    let Some(first) = chosen(&mut Still) else { return Vec::new() };
+    match &standing.verdict {
+        Verdict::LastResort(field) => field_shares(Policy::RoundRobin, field, first),
+        Verdict::Choose(pool) => pool_shares(service, pool, first),
+        _ => Vec::new(),
+    }
+}
+
+fn pool_shares(service: &Service, pool: &Pool, first: u16) -> Vec<(u16, f64)> {
+    if !service.policy.chooses_site() && service.within_site.is_none() {
+        return field_shares(service.policy, &pool.endpoints, first);
+    }
+    let site_of_first = pool
+        .by_site
+        .iter()
+        .position(|site| site.endpoints.contestants().iter().any(|c| c.index == first))
+        .expect("what was chosen is in the pool");
+    let mut all = Vec::new();
+    for (place, share) in field_shares(service.policy, &pool.sites, site_of_first as u16) {
+        let endpoints = &pool.by_site[usize::from(place)].endpoints;
+        // Inside a site that is not `first`'s, a fixed choice cannot be told from here; it
+        // is listed as the site's first endpoint.
+        let inner_first = match place == site_of_first as u16 {
+            true => first,
+            false => endpoints.contestants()[0].index,
+        };
+        let inner = field_shares(service.inner_policy(), endpoints, inner_first);
+        all.extend(inner.into_iter().map(|(index, within)| (index, share * within)));
+    }
+    all.sort_by_key(|(index, _)| *index);
+    all
+}
+
+fn field_shares(policy: Policy, field: &Field, first: u16) -> Vec<(u16, f64)> {
+    let contestants = field.contestants();
+    match policy {
+        Policy::RoundRobin | Policy::Random => {
+            contestants.iter().map(|c| (c.index, 1.0 / contestants.len() as f64)).collect()
+        }
+        Policy::Weighted => {
+            let total = field.total_weight() as f64;
+            contestants.iter().map(|c| (c.index, c.weight.max(1) as f64 / total)).collect()
+        }
+        _ => vec![(first, 1.0)],
+    }
+}
+
+/// Dice that never roll: the choice of the first turn.
+struct Still;
+
+impl Dice for Still {
+    fn turn(&mut self, _slot: usize) -> u64 {
+        0
+    }
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+}
