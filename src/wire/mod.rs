@@ -1,0 +1,15 @@
+//! Packets: octets to a [`Query`], an answer to octets. Strict, minimal, and blind to zones.
+//!
+//! The query parser accepts exactly what an authoritative server has to (RFC 1035, RFC
+//! 6891, RFC 7871); the writer puts whole RRsets or nothing, never beyond its limit, and
+//! compresses names. Neither allocates per message.
+
+mod edns;
+mod flags;
+mod query;
+mod response;
+
+pub use edns::{ClientSubnet, Edns};
+pub use flags::{HEADER_OCTETS, Opcode, Rcode};
+pub use query::{Parsed, Query, Rejection, parse};
+pub use response::{Answered, Mark, ResponseWriter, Section};

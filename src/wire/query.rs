@@ -1,0 +1,225 @@
+//! Reading a query.
+//!
+//! | what arrives | what becomes of it |
+//! |---|---|
+//! | shorter than a header, or QR = 1 | silence: never answer an answer |
+//! | opcode other than QUERY | NOTIMP |
+//! | QDCOUNT ≠ 1, a broken or compressed QNAME | FORMERR, header only |
+//! | records in the answer or (but for IXFR) authority section | FORMERR |
+//! | a second OPT, an OPT not at the root, a malformed option | FORMERR |
+//! | EDNS version above 0 | BADVERS (RFC 6891, section 6.1.3) |
+//! | octets behind the last record | FORMERR |
+
+use crate::model::{LookupName, RecordType};
+
+use super::edns::Edns;
+use super::flags::{HEADER_OCTETS, Opcode, QR, Rcode};
+
+/// A well-formed query. The name itself is left in the [`LookupName`] passed to [`parse`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query<'p> {
+    /// The header, as received.
+    pub header: &'p [u8; HEADER_OCTETS],
+    /// QNAME as received (its case kept), QTYPE and QCLASS.
+    pub question: &'p [u8],
+    /// QTYPE.
+    pub qtype: RecordType,
+    /// QCLASS.
+    pub qclass: u16,
+    /// The OPT, if there was one.
+    pub edns: Option<Edns>,
+}
+
+/// A message that is answered with an error, with as much of it as can be echoed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection<'p> {
+    /// The header, as received.
+    pub header: &'p [u8; HEADER_OCTETS],
+    /// The question, where one was readable; empty otherwise.
+    pub question: &'p [u8],
+    /// The OPT, as far as it was readable.
+    pub edns: Option<Edns>,
+    /// What is wrong.
+    pub rcode: Rcode,
+}
+
+/// What a packet turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed<'p> {
+    /// A question to answer.
+    Query(Query<'p>),
+    /// Something to refuse.
+    Rejected(Rejection<'p>),
+    /// Nothing to react to.
+    Ignored,
+}
+
+/// Reads a packet; the name goes to `name`.
+pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Parsed<'p> {
+    let Some((header, body)) = packet.split_first_chunk::<HEADER_OCTETS>() else {
+        return Parsed::Ignored;
+    };
+    if header[2] & QR != 0 {
+        return Parsed::Ignored;
+    }
+    let reject =
+        |rcode, question, edns| Parsed::Rejected(Rejection { header, question, edns, rcode });
+    if Opcode::of(header[2]) != Opcode::QUERY {
+        return reject(Rcode::NotImp, &[][..], None);
+    }
+    let [questions, answers, authorities, additionals] =
+        [4, 6, 8, 10].map(|at| u16::from_be_bytes([header[at], header[at + 1]]));
+    let Some(question) = (questions == 1).then(|| read_question(body, name)).flatten() else {
+        return reject(Rcode::FormErr, &[][..], None);
+    };
+    let [.., t1, t2, c1, c2] = *question else { return Parsed::Ignored };
+    let qtype = RecordType(u16::from_be_bytes([t1, t2]));
+    if answers != 0 || (authorities != 0 && qtype != RecordType::IXFR) {
+        return reject(Rcode::FormErr, question, None);
+    }
+    let records = u32::from(authorities) + u32::from(additionals);
+    let edns = match read_records(&body[question.len()..], records) {
+        Ok(edns) => edns,
+        Err(edns) => return reject(Rcode::FormErr, question, edns),
+    };
+    if edns.is_some_and(|edns| edns.version > 0) {
+        return reject(Rcode::BadVers, question, edns);
+    }
+    let qclass = u16::from_be_bytes([c1, c2]);
+    Parsed::Query(Query { header, question, qtype, qclass, edns })
+}
+
+/// The question at the start of `body`: the octets of QNAME, QTYPE and QCLASS.
+fn read_question<'p>(body: &'p [u8], name: &mut LookupName) -> Option<&'p [u8]> {
+    let name_octets = name.fill(body)?;
+    body.get(..name_octets + 4)
+}
+
+/// Walks the records behind the question up to the very end of the packet, looking for the
+/// OPT. The error carries what of the OPT was readable.
+fn read_records(mut rest: &[u8], count: u32) -> Result<Option<Edns>, Option<Edns>> {
+    let mut edns = None;
+    for _ in 0..count {
+        let (at_root, after_name) = skip_name(rest).ok_or(edns)?;
+        let (fixed, after_fixed) = after_name.split_first_chunk::<10>().ok_or(edns)?;
+        let [t1, t2, c1, c2, ttl @ .., l1, l2] = *fixed;
+        let length = usize::from(u16::from_be_bytes([l1, l2]));
+        let (rdata, next) = after_fixed.split_at_checked(length).ok_or(edns)?;
+        if RecordType(u16::from_be_bytes([t1, t2])) == RecordType::OPT {
+            if edns.is_some() || !at_root {
+                return Err(edns);
+            }
+            let class = u16::from_be_bytes([c1, c2]);
+            edns = Some(Edns::parse(class, u32::from_be_bytes(ttl), rdata).map_err(Some)?);
+        }
+        rest = next;
+    }
+    if rest.is_empty() { Ok(edns) } else { Err(edns) }
+}
+
+/// Steps over a possibly compressed name: whether it is the root, and what follows it.
+fn skip_name(mut rest: &[u8]) -> Option<(bool, &[u8])> {
+    let mut at_root = true;
+    loop {
+        let (&length, after) = rest.split_first()?;
+        match length {
+            0 => return Some((at_root, after)),
+            1..=63 => rest = after.get(usize::from(length)..)?,
+            0xc0.. => return Some((false, after.get(1..)?)),
+            // 01 and 10 are reserved (RFC 1035, section 4.1.4; RFC 6891, section 5).
+            _ => return None,
+        }
+        at_root = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: [u8; 12] = [0xab, 0xcd, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    const QUESTION: &[u8] = b"\x03WwW\x07example\x03com\x00\x00\x01\x00\x01";
+    const OPT: &[u8] = &[0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0];
+
+    fn packet(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut packet = [&HEADER, QUESTION].concat();
+        change(&mut packet);
+        packet
+    }
+
+    fn rejection(packet: &[u8]) -> Option<Rcode> {
+        match parse(packet, &mut LookupName::default()) {
+            Parsed::Rejected(rejection) => Some(rejection.rcode),
+            Parsed::Query(_) => None,
+            Parsed::Ignored => panic!("ignored: {packet:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_a_plain_query() {
+        let packet = packet(|_| {});
+        let mut name = LookupName::default();
+        let Parsed::Query(query) = parse(&packet, &mut name) else { panic!("rejected") };
+        assert_eq!(query.qtype, RecordType::A);
+        assert_eq!(query.question, QUESTION);
+        assert_eq!(name.as_wire(), b"\x03www\x07example\x03com\x00");
+        assert_eq!(query.edns, None);
+    }
+
+    #[test]
+    fn says_nothing_to_answers_and_stumps() {
+        let mut name = LookupName::default();
+        for packet in [packet(|p| p[2] |= 0x80), HEADER[..11].to_vec(), Vec::new()] {
+            assert_eq!(parse(&packet, &mut name), Parsed::Ignored);
+        }
+    }
+
+    #[test]
+    fn rejects_by_the_table() {
+        let with_opts = |count: u8, opts: &[&[u8]]| {
+            packet(|p| {
+                p[11] = count;
+                p.extend(opts.concat());
+            })
+        };
+        let mut version_one = OPT.to_vec();
+        version_one[6] = 1;
+        let mut named_opt = vec![1, b'a'];
+        named_opt.extend(OPT);
+        for (packet, rcode) in [
+            (packet(|_| {}), None),
+            (with_opts(1, &[OPT]), None),
+            (packet(|p| p[2] = 0x28), Some(Rcode::NotImp)),
+            (packet(|p| p[5] = 0), Some(Rcode::FormErr)),
+            (packet(|p| p[5] = 2), Some(Rcode::FormErr)),
+            (packet(|p| p[7] = 1), Some(Rcode::FormErr)),
+            (packet(|p| p[9] = 1), Some(Rcode::FormErr)),
+            (packet(|p| p.truncate(14)), Some(Rcode::FormErr)),
+            (packet(|p| p[12] = 0xc0), Some(Rcode::FormErr)),
+            (packet(|p| p.push(0)), Some(Rcode::FormErr)),
+            (packet(|p| p[11] = 1), Some(Rcode::FormErr)),
+            (with_opts(2, &[OPT, OPT]), Some(Rcode::FormErr)),
+            (with_opts(1, &[&named_opt]), Some(Rcode::FormErr)),
+            (with_opts(1, &[&OPT[..10]]), Some(Rcode::FormErr)),
+            (with_opts(1, &[&version_one]), Some(Rcode::BadVers)),
+        ] {
+            assert_eq!(rejection(&packet), rcode, "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn a_rejection_keeps_question_and_opt() {
+        let mut bad_subnet = OPT.to_vec();
+        bad_subnet[10] = 8;
+        bad_subnet.extend([0, 8, 0, 4, 0, 1, 33, 0]);
+        let packet = packet(|p| {
+            p[11] = 1;
+            p.extend(&bad_subnet);
+        });
+        let Parsed::Rejected(rejection) = parse(&packet, &mut LookupName::default()) else {
+            panic!("not rejected")
+        };
+        assert_eq!(rejection.question, QUESTION);
+        assert!(rejection.edns.is_some_and(|edns| edns.dnssec_ok && edns.client_subnet.is_none()));
+    }
+}

@@ -1,0 +1,318 @@
+//! Writing a response: whole RRsets or none, never beyond the limit, names compressed.
+//!
+//! The room for the OPT is taken out of the limit at the start, so it is never lost to
+//! truncation. Names are compressed against every name already written (RFC 1035, section
+//! 4.1.4), in RDATA only for the types of RFC 1035 (RFC 3597, section 4). What does not
+//! fit is undone; whether that truncates the message is the caller's to know.
+
+use std::net::IpAddr;
+
+use crate::model::{RecordType, labels};
+use crate::zone::Rrset;
+
+use super::edns::Edns;
+use super::flags::{AA, HEADER_OCTETS, QR, RD, Rcode, TC};
+
+/// A compression pointer to the question's name, which always follows the header.
+const QUESTION_POINTER: u16 = 0xc000 | HEADER_OCTETS as u16;
+
+/// Pointers have 14 bits; nothing beyond can be pointed at.
+const MAX_POINTER: usize = 0x3fff;
+
+/// Label starts remembered for compression; further names are written out.
+const MAX_KNOWN_LABELS: usize = 96;
+
+const CLASS_IN: u16 = 1;
+
+/// Where records go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Answers to the question.
+    Answer = 0,
+    /// SOA of a negative answer, NS of a referral.
+    Authority = 1,
+    /// Addresses that save a question.
+    Additional = 2,
+}
+
+/// What is said in the header and the OPT once the records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// The response code.
+    pub rcode: Rcode,
+    /// AA: whether we are an authority for the name asked.
+    pub authoritative: bool,
+    /// Scope for an echoed Client Subnet option, in bits of its family.
+    pub scope: u8,
+}
+
+/// A place to return to when something does not fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    octets: usize,
+    counts: [u16; 3],
+    known: usize,
+}
+
+/// A response under construction, in a buffer that is never grown beyond `limit`.
+#[derive(Debug)]
+pub struct ResponseWriter<'b> {
+    out: &'b mut Vec<u8>,
+    limit: usize,
+    counts: [u16; 3],
+    truncated: bool,
+    has_question: bool,
+    /// Where labels start that later names may point at.
+    known: [u16; MAX_KNOWN_LABELS],
+    known_count: usize,
+}
+
+impl<'b> ResponseWriter<'b> {
+    /// Starts a response to a message: `header` and `question` as received, `limit` octets
+    /// at most in all, room kept for the OPT if `edns` is there.
+    pub fn new(
+        out: &'b mut Vec<u8>,
+        header: &[u8; HEADER_OCTETS],
+        question: &[u8],
+        limit: usize,
+        edns: Option<&Edns>,
+    ) -> Self {
+        out.clear();
+        out.extend_from_slice(&header[..2]);
+        out.extend_from_slice(&[QR | header[2] & (0x78 | RD), 0]);
+        out.extend_from_slice(&[0; 8]);
+        out.extend_from_slice(question);
+        let limit = limit - edns.map_or(0, Edns::reply_octets);
+        let has_question = !question.is_empty();
+        Self {
+            out,
+            limit,
+            counts: [0; 3],
+            truncated: false,
+            has_question,
+            known: [0; MAX_KNOWN_LABELS],
+            known_count: 0,
+        }
+    }
+
+    /// A place to return to.
+    pub fn mark(&self) -> Mark {
+        Mark { octets: self.out.len(), counts: self.counts, known: self.known_count }
+    }
+
+    /// Undoes everything written since `mark`.
+    pub fn undo(&mut self, mark: Mark) {
+        self.out.truncate(mark.octets);
+        self.counts = mark.counts;
+        self.known_count = mark.known;
+    }
+
+    /// Says that something the client needs did not fit: TC.
+    pub fn set_truncated(&mut self) {
+        self.truncated = true;
+    }
+
+    /// Whether something the client needs did not fit.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Writes an RRset with a TTL of its own. `owner` is an uncompressed name, or `None`
+    /// for the question's. Returns whether it fitted; if not, nothing was written.
+    #[must_use]
+    pub fn rrset(
+        &mut self,
+        section: Section,
+        owner: Option<&[u8]>,
+        rrset: &Rrset,
+        ttl: u32,
+    ) -> bool {
+        let mark = self.mark();
+        for rdata in rrset.rdatas() {
+            if !self.record(section, owner, rrset.rtype(), ttl, rdata) {
+                self.undo(mark);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Writes A or AAAA records, one per address, all of one family.
+    #[must_use]
+    pub fn addresses(
+        &mut self,
+        owner: Option<&[u8]>,
+        addresses: impl Iterator<Item = IpAddr>,
+        ttl: u32,
+    ) -> bool {
+        let mark = self.mark();
+        for address in addresses {
+            let fitted = match address {
+                IpAddr::V4(v4) => {
+                    self.record(Section::Answer, owner, RecordType::A, ttl, &v4.octets())
+                }
+                IpAddr::V6(v6) => {
+                    self.record(Section::Answer, owner, RecordType::AAAA, ttl, &v6.octets())
+                }
+            };
+            if !fitted {
+                self.undo(mark);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Writes one record; `rdata` holds uncompressed names.
+    #[must_use]
+    pub fn record(
+        &mut self,
+        section: Section,
+        owner: Option<&[u8]>,
+        rtype: RecordType,
+        ttl: u32,
+        rdata: &[u8],
+    ) -> bool {
+        let mark = self.mark();
+        match owner {
+            None => self.out.extend_from_slice(&QUESTION_POINTER.to_be_bytes()),
+            Some(owner) => self.name(owner),
+        }
+        self.out.extend_from_slice(&rtype.0.to_be_bytes());
+        self.out.extend_from_slice(&CLASS_IN.to_be_bytes());
+        self.out.extend_from_slice(&ttl.to_be_bytes());
+        let length_at = self.out.len();
+        self.out.extend_from_slice(&[0, 0]);
+        // Names may shrink; anything else too long is not even copied, so that a huge RDATA
+        // never grows the buffer.
+        if has_compressible_names(rtype) || self.out.len() + rdata.len() <= self.limit {
+            self.rdata(rtype, rdata);
+            if self.out.len() <= self.limit {
+                let length = (self.out.len() - length_at - 2) as u16;
+                self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+                self.counts[section as usize] += 1;
+                return true;
+            }
+        }
+        self.undo(mark);
+        false
+    }
+
+    fn rdata(&mut self, rtype: RecordType, rdata: &[u8]) {
+        match rtype {
+            RecordType::NS | RecordType::CNAME | RecordType::PTR => self.name(rdata),
+            RecordType::MX if rdata.len() > 2 => {
+                self.out.extend_from_slice(&rdata[..2]);
+                self.name(&rdata[2..]);
+            }
+            RecordType::SOA => {
+                let first = name_octets(rdata);
+                let second = name_octets(&rdata[first..]);
+                self.name(&rdata[..first]);
+                self.name(&rdata[first..first + second]);
+                self.out.extend_from_slice(&rdata[first + second..]);
+            }
+            _ => self.out.extend_from_slice(rdata),
+        }
+    }
+
+    /// Writes a name, its longest known suffix as a pointer.
+    fn name(&mut self, name: &[u8]) {
+        if self.known_count == 0 && self.has_question {
+            self.learn(HEADER_OCTETS);
+        }
+        let mut rest = name;
+        let start = self.out.len();
+        while rest[0] != 0 {
+            if let Some(known) = self.find(rest) {
+                self.out.extend_from_slice(&(0xc000 | known).to_be_bytes());
+                self.learn(start);
+                return;
+            }
+            let (label, after) = rest.split_at(1 + usize::from(rest[0]));
+            self.out.extend_from_slice(label);
+            rest = after;
+        }
+        self.out.push(0);
+        self.learn(start);
+    }
+
+    /// Where a known name equal to `name` starts, letter case aside.
+    fn find(&self, name: &[u8]) -> Option<u16> {
+        self.known[..self.known_count]
+            .iter()
+            .copied()
+            .find(|&at| self.equals(usize::from(at), name))
+    }
+
+    fn equals(&self, mut at: usize, name: &[u8]) -> bool {
+        let mut wanted = labels(name);
+        loop {
+            let length = self.out[at];
+            if length >= 0xc0 {
+                at = usize::from(u16::from_be_bytes([length & 0x3f, self.out[at + 1]]));
+                continue;
+            }
+            let label = &self.out[at + 1..at + 1 + usize::from(length)];
+            match wanted.next() {
+                None => return length == 0,
+                Some(label_wanted) => {
+                    if length == 0 || !label.eq_ignore_ascii_case(label_wanted) {
+                        return false;
+                    }
+                }
+            }
+            at += 1 + usize::from(length);
+        }
+    }
+
+    /// Remembers the labels written out at `at`, up to a pointer or the root.
+    fn learn(&mut self, mut at: usize) {
+        while self.known_count < MAX_KNOWN_LABELS && at <= MAX_POINTER {
+            let length = self.out[at];
+            if length == 0 || length >= 0xc0 {
+                return;
+            }
+            self.known[self.known_count] = at as u16;
+            self.known_count += 1;
+            at += 1 + usize::from(length);
+        }
+    }
+
+    /// Fills in the header and adds the OPT.
+    pub fn finish(self, answered: Answered, edns: Option<&Edns>, our_payload: u16) {
+        let rcode = answered.rcode.number();
+        if answered.authoritative {
+            self.out[2] |= AA;
+        }
+        if self.truncated {
+            self.out[2] |= TC;
+        }
+        self.out[3] = (rcode & 0x0f) as u8;
+        let [answers, authorities, additionals] = self.counts;
+        let counts = [
+            u16::from(self.has_question),
+            answers,
+            authorities,
+            additionals + u16::from(edns.is_some()),
+        ];
+        for (at, count) in (4..).step_by(2).zip(counts) {
+            self.out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        }
+        if let Some(edns) = edns {
+            edns.write_reply(self.out, our_payload, (rcode >> 4) as u8, answered.scope);
+        }
+    }
+}
+
+fn has_compressible_names(rtype: RecordType) -> bool {
+    matches!(
+        rtype,
+        RecordType::NS | RecordType::CNAME | RecordType::PTR | RecordType::MX | RecordType::SOA
+    )
+}
+
+/// The octets of the uncompressed name at the start of `wire`, root label included.
+fn name_octets(wire: &[u8]) -> usize {
+    labels(wire).map(|label| 1 + label.len()).sum::<usize>() + 1
+}
