@@ -1,0 +1,110 @@
+//! The catalog: everything one configuration compiles to. Immutable, shared by snapshots.
+//!
+//! It holds what queries and probes need and nothing that changes with health.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::geo::{GeoMap, Overrides, RankingSpec};
+use crate::health::{Target, TargetKey};
+use crate::model::{ServiceId, Site, WireName};
+use crate::steer::{Service, Turns};
+use crate::zone::ZoneTable;
+
+/// One configuration, compiled.
+#[derive(Debug)]
+pub struct Catalog {
+    /// Values of the server itself.
+    pub settings: Settings,
+    /// In the order of the configuration; a `SiteId` is an index.
+    pub sites: Vec<Site>,
+    /// A `ServiceId` is an index.
+    pub services: Vec<ServiceEntry>,
+    /// What is probed; a `TargetId` is an index.
+    pub targets: Vec<Arc<Target>>,
+    /// For every target the services whose answers depend on it.
+    pub users_of_target: HashMap<TargetKey, Vec<ServiceId>>,
+    /// Every zone, with the names of the services in it.
+    pub zones: ZoneTable,
+    /// What is known about where clients are.
+    pub geo: Geo,
+    /// Every file that was read, to be watched.
+    pub files: Vec<PathBuf>,
+}
+
+/// A service with its names and its turn counters.
+#[derive(Debug)]
+pub struct ServiceEntry {
+    /// What steering knows of it.
+    pub steering: Service,
+    /// The names it answers.
+    pub names: Vec<WireName>,
+    /// Where its rotations are; carried over reloads.
+    pub turns: Arc<Turns>,
+}
+
+/// The geographic side of a configuration, kept so that a reload makes anew only what
+/// changed.
+#[derive(Debug)]
+pub struct Geo {
+    /// What a person said of networks.
+    pub overrides: Overrides,
+    /// The database files, in the order they are asked.
+    pub databases: Vec<PathBuf>,
+    /// A hash of the databases' content and of the overrides.
+    pub fingerprint: u64,
+    /// Every map in use, by what it was made for.
+    pub maps: HashMap<RankingSpec, Arc<GeoMap>>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What the server itself goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// UDP and TCP addresses.
+    pub listen: Vec<SocketAddr>,
+    /// UDP threads per address.
+    pub workers: usize,
+    /// The largest UDP reply in octets.
+    pub max_udp_payload: u16,
+    /// Silence after which a TCP connection is closed.
+    pub tcp_idle_timeout: Duration,
+    /// TCP connections at a time.
+    pub tcp_max_connections: usize,
+    /// TCP connections at a time from one client.
+    pub tcp_max_connections_per_client: usize,
+    /// Whether changed files are read again by themselves.
+    pub watch_files: bool,
+    /// Whether EDNS Client Subnet is looked at.
+    pub ecs_enabled: bool,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which are written.
+    pub log_level: tracing::Level,
+    /// Where status and metrics are served; off if `None`.
+    pub admin_listen: Option<SocketAddr>,
+    /// Where health survives a restart.
+    pub state_file: Option<PathBuf>,
+    /// How old it may be.
+    pub state_max_age: Duration,
+    /// Probes under way at a time.
+    pub max_probes_in_flight: usize,
+}
+
+impl Catalog {
+    /// A service by its key in the configuration.
+    pub fn service_named(&self, name: &str) -> Option<&ServiceEntry> {
+        self.services.iter().find(|entry| entry.steering.name == name)
+    }
+}

@@ -1,0 +1,61 @@
+//! Health checks, with the certificates they trust.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::config::source::Spanned;
+use crate::config::spec::{CheckKind, CheckSpec};
+use crate::health::{self, Check, HttpCheck};
+
+use super::Work;
+
+/// All checks, in the order of the spec; `None` if any of them is wrong.
+pub(super) fn compile(work: &mut Work<'_>) -> Option<Vec<Arc<Check>>> {
+    let spec = work.spec;
+    let checks: Vec<_> = spec.checks.iter().map(|check| compile_one(work, check)).collect();
+    checks.into_iter().collect()
+}
+
+fn compile_one(work: &mut Work<'_>, spec: &CheckSpec) -> Option<Arc<Check>> {
+    let kind = match &spec.kind {
+        CheckKind::Http(http) => {
+            let ca_pem = match &http.ca_file {
+                Some(path) => Some(read_certificates(work, path)?),
+                None => None,
+            };
+            health::CheckKind::Http(HttpCheck { ca_pem, ..http.check.clone() })
+        }
+        CheckKind::Tcp(tcp) => health::CheckKind::Tcp(tcp.clone()),
+    };
+    Some(Arc::new(Check {
+        name: spec.name.value.clone(),
+        kind,
+        port: spec.port,
+        schedule: spec.schedule,
+        rise_fall: spec.rise_fall,
+    }))
+}
+
+/// A file of certificates in PEM form; what is wrong with it is said.
+fn read_certificates(work: &mut Work<'_>, path: &Spanned<PathBuf>) -> Option<Arc<[u8]>> {
+    let shown = path.value.display();
+    let message = match work.files.read(&path.value) {
+        Err(error) => format!("cannot read {shown}: {error}"),
+        Ok(pem) => {
+            work.read.push(path.value.clone());
+            let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+            match certificates {
+                Ok(certificates) if certificates.is_empty() => {
+                    format!("{shown} holds no certificate in PEM form")
+                }
+                Ok(_) => return Some(pem.into()),
+                Err(error) => format!("{shown} holds a broken certificate: {error}"),
+            }
+        }
+    };
+    work.diagnostics.push(work.source.diagnostic(&path.at, message, None));
+    None
+}

@@ -1,0 +1,150 @@
+//! Databases and overrides, into one geo map per distinct set of sites.
+//!
+//! The maps are the costly part of a configuration. They depend on the databases' octets,
+//! the overrides and each service's sites and nothing else, so a reload that changes none
+//! of these takes over the maps of the previous catalog.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Geo};
+use crate::config::spec::{OverridePlace, OverrideSpec, ServiceSpec, Spec};
+use crate::geo::{
+    Database, GeoMap, Locations, Override, OverrideTarget, Overrides, RankedSite, RankingSpec,
+};
+use crate::model::SiteId;
+use crate::steer::Policy;
+
+use super::Work;
+
+/// The geographic side; `None` if a database is missing or broken.
+pub(super) fn compile(work: &mut Work<'_>, previous: Option<&Catalog>) -> Option<Geo> {
+    let spec = work.spec;
+    let files = read_databases(work);
+    let overrides: Vec<Override> = spec.geoip.overrides.iter().map(compile_override).collect();
+    let databases: Vec<_> = spec.geoip.databases.iter().map(|path| path.value.clone()).collect();
+    let fingerprint = fingerprint(&files, &spec.geoip.overrides);
+    let wanted: Vec<RankingSpec> = spec
+        .services
+        .iter()
+        .filter(|service| service.steering.policy.value == Policy::GeoProximity)
+        .map(|service| ranking_spec(spec, service))
+        .collect();
+
+    let before = previous.map(|catalog| &catalog.geo).filter(|g| g.fingerprint == fingerprint);
+    let mut maps = HashMap::new();
+    for wanted in &wanted {
+        if let Some(map) = before.and_then(|geo| geo.maps.get(wanted)) {
+            maps.insert(wanted.clone(), Arc::clone(map));
+        }
+    }
+    let is_known = before.is_some() && wanted.iter().all(|wanted| maps.contains_key(wanted));
+    if !is_known {
+        let opened = open_databases(work, files)?;
+        let locations = match Locations::build(&opened, &overrides) {
+            Ok(locations) => locations,
+            Err(error) => {
+                let at = spec.geoip.databases.first()?;
+                let diagnostic = work.source.diagnostic(&at.at, error.to_string(), None);
+                work.diagnostics.push(diagnostic);
+                return None;
+            }
+        };
+        for wanted in wanted {
+            maps.entry(wanted)
+                .or_insert_with_key(|wanted| Arc::new(GeoMap::build(&locations, wanted)));
+        }
+    }
+    Some(Geo { overrides: Overrides::new(&overrides), databases, fingerprint, maps })
+}
+
+/// What a service's map depends on.
+pub(super) fn ranking_spec(spec: &Spec, service: &ServiceSpec) -> RankingSpec {
+    let steering = &service.steering;
+    let mut sites: Vec<RankedSite> = Vec::new();
+    let mut order: Vec<SiteId> = steering.default_order.clone();
+    for endpoint in &service.endpoints {
+        let id = endpoint.site.value;
+        if sites.iter().any(|site| site.id == id) {
+            continue;
+        }
+        if !order.contains(&id) {
+            order.push(id);
+        }
+        let location = spec.sites[usize::from(id.0)].location;
+        let bias = steering.bias.iter().find(|(site, _)| *site == id);
+        sites.push(RankedSite {
+            id,
+            location: location.expect("the spec refuses geo-proximity without locations"),
+            bias: bias.map_or(0, |(_, bias)| bias.get()),
+        });
+    }
+    RankingSpec {
+        sites,
+        default_order: order,
+        tolerance_km: steering.tolerance_km,
+        max_scope_v4: spec.ecs.max_scope_v4,
+        max_scope_v6: spec.ecs.max_scope_v6,
+    }
+}
+
+/// The octets of every database that could be read, with its place among the databases.
+fn read_databases(work: &mut Work<'_>) -> Vec<(usize, Vec<u8>)> {
+    let mut read = Vec::new();
+    for (place, path) in work.spec.geoip.databases.iter().enumerate() {
+        match work.files.read(&path.value) {
+            Ok(octets) => {
+                work.read.push(path.value.clone());
+                read.push((place, octets));
+            }
+            Err(error) => {
+                let message = format!("cannot read {}: {error}", path.value.display());
+                let advice = "see geoip/README.md for where databases come from".to_owned();
+                let diagnostic = work.source.diagnostic(&path.at, message, Some(advice));
+                work.diagnostics.push(diagnostic);
+            }
+        }
+    }
+    read
+}
+
+/// Opens them all; `None` if any is missing or broken, which is said.
+fn open_databases(work: &mut Work<'_>, files: Vec<(usize, Vec<u8>)>) -> Option<Vec<Database>> {
+    let mut opened = Vec::new();
+    for (place, octets) in files {
+        let path = &work.spec.geoip.databases[place];
+        match Database::open(&path.value.display().to_string(), octets) {
+            Ok(database) => opened.push(database),
+            Err(error) => {
+                let diagnostic = work.source.diagnostic(&path.at, error.to_string(), None);
+                work.diagnostics.push(diagnostic);
+            }
+        }
+    }
+    (opened.len() == work.spec.geoip.databases.len()).then_some(opened)
+}
+
+fn compile_override(spec: &OverrideSpec) -> Override {
+    let target = match &spec.place {
+        OverridePlace::Location(at) => OverrideTarget::Location(*at),
+        OverridePlace::SiteOrder(order) => OverrideTarget::SiteOrder(order.clone()),
+    };
+    Override { network: spec.cidr.value, target }
+}
+
+/// A hash of all that maps depend on beside their own specs.
+fn fingerprint(databases: &[(usize, Vec<u8>)], overrides: &[OverrideSpec]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    databases.hash(&mut hasher);
+    for one in overrides {
+        one.cidr.value.hash(&mut hasher);
+        match &one.place {
+            OverridePlace::Location(at) => {
+                (at.latitude().to_bits(), at.longitude().to_bits()).hash(&mut hasher);
+            }
+            OverridePlace::SiteOrder(order) => order.hash(&mut hasher),
+        }
+    }
+    hasher.finish()
+}

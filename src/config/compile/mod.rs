@@ -1,0 +1,104 @@
+//! From a [`Spec`](super::spec::Spec) and the files it points to, to a [`Catalog`].
+//!
+//! Every file is read here, and everything that two files must agree on is checked here: a
+//! service's name against its zone's records, a certificate, a database. All errors are
+//! collected before anything is refused.
+
+mod checks;
+mod geo;
+mod services;
+mod zones;
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::catalog::{Catalog, Settings};
+use crate::model::{Files, Site};
+
+use super::diagnostic::Diagnostics;
+use super::source::Source;
+use super::spec::Spec;
+
+/// Reads and compiles a configuration with everything it points to. What `previous` has in
+/// common with it is used again.
+///
+/// # Errors
+/// Every error of the configuration and its files at once.
+pub fn load(
+    path: &Path,
+    files: &dyn Files,
+    previous: Option<&Catalog>,
+) -> Result<Catalog, Diagnostics> {
+    let (spec, source) = super::read(path, files)?;
+    compile(&spec, &source, files, previous)
+}
+
+fn compile(
+    spec: &Spec,
+    source: &Source,
+    files: &dyn Files,
+    previous: Option<&Catalog>,
+) -> Result<Catalog, Diagnostics> {
+    let mut work = Work {
+        spec,
+        source,
+        files,
+        diagnostics: Diagnostics::new(),
+        read: vec![source.path().to_owned()],
+    };
+    let checks = checks::compile(&mut work);
+    let zones = zones::compile(&mut work);
+    let geo = geo::compile(&mut work, previous);
+    let (Some(checks), Some(zones), Some(geo)) = (checks, zones, geo) else {
+        return Err(work.diagnostics);
+    };
+    let compiled = services::compile(spec, &checks, &geo);
+    let catalog = Catalog {
+        settings: settings(spec),
+        sites: spec
+            .sites
+            .iter()
+            .map(|site| Site { name: site.name.value.clone(), location: site.location })
+            .collect(),
+        services: compiled.services,
+        targets: compiled.targets,
+        users_of_target: compiled.users_of_target,
+        zones,
+        geo,
+        files: work.read,
+    };
+    work.diagnostics.or_value(catalog)
+}
+
+/// What the parts of a compilation share.
+struct Work<'w> {
+    spec: &'w Spec,
+    source: &'w Source,
+    files: &'w dyn Files,
+    diagnostics: Diagnostics,
+    /// Every file read so far.
+    read: Vec<PathBuf>,
+}
+
+fn settings(spec: &Spec) -> Settings {
+    let server = &spec.server;
+    Settings {
+        listen: server.listen.clone(),
+        workers: match server.workers {
+            Some(workers) => usize::from(workers.get()),
+            None => thread::available_parallelism().map_or(1, usize::from),
+        },
+        max_udp_payload: server.max_udp_payload,
+        tcp_idle_timeout: server.tcp_idle_timeout,
+        tcp_max_connections: server.tcp_max_connections as usize,
+        tcp_max_connections_per_client: server.tcp_max_connections_per_client as usize,
+        watch_files: server.watch_files,
+        ecs_enabled: spec.ecs.enabled,
+        log_format: spec.log.format,
+        log_level: spec.log.level,
+        admin_listen: spec.admin.listen,
+        state_file: spec.health.state_file.clone(),
+        state_max_age: spec.health.state_max_age,
+        max_probes_in_flight: usize::from(spec.health.max_probes_in_flight),
+    }
+}

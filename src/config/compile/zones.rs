@@ -1,0 +1,89 @@
+//! Zone files and the names of services, into trees of names.
+
+use std::sync::Arc;
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::spec::ZoneSpec;
+use crate::model::{Files, ServiceId, WireName};
+use crate::zone::{Zone, ZoneError, ZoneTable, read_master_file};
+
+use super::Work;
+
+/// All zones; `None` if any of them is wrong.
+pub(super) fn compile(work: &mut Work<'_>) -> Option<ZoneTable> {
+    let mut table = ZoneTable::default();
+    let mut complete = true;
+    let services = services_by_zone(work);
+    for (zone, services) in work.spec.zones.iter().zip(&services) {
+        match compile_one(work, zone, services) {
+            Ok(zone) => {
+                table.insert(Arc::new(zone));
+            }
+            Err(errors) => {
+                complete = false;
+                for error in errors {
+                    let diagnostic = diagnostic(work, zone, error);
+                    work.diagnostics.push(diagnostic);
+                }
+            }
+        }
+    }
+    complete.then_some(table)
+}
+
+fn compile_one(
+    work: &mut Work<'_>,
+    spec: &ZoneSpec,
+    services: &[(WireName, ServiceId)],
+) -> Result<Zone, Vec<ZoneError>> {
+    let master = read_master_file(&spec.name.value, &spec.file.value, work.files)?;
+    work.read.extend(master.files);
+    Zone::build(spec.name.value.clone(), master.records, services)
+}
+
+/// For every zone, in order, the names of services in it: each in the deepest zone above.
+fn services_by_zone(work: &Work<'_>) -> Vec<Vec<(WireName, ServiceId)>> {
+    let zones = &work.spec.zones;
+    let place_of: std::collections::HashMap<&WireName, usize> =
+        zones.iter().enumerate().map(|(place, zone)| (&zone.name.value, place)).collect();
+    let mut by_zone = vec![Vec::new(); zones.len()];
+    for (id, service) in (0..).map(ServiceId).zip(&work.spec.services) {
+        for name in &service.names {
+            let mut ancestor = Some(name.value.clone());
+            while let Some(candidate) = ancestor {
+                if let Some(&place) = place_of.get(&candidate) {
+                    by_zone[place].push((name.value.clone(), id));
+                    break;
+                }
+                ancestor = candidate.parent();
+            }
+        }
+    }
+    by_zone
+}
+
+/// The error in the form of all others: at the line of the zone file, or, where that cannot
+/// be opened, at the key that names it.
+fn diagnostic(work: &Work<'_>, zone: &ZoneSpec, error: ZoneError) -> Diagnostic {
+    let diagnostic = match error.line {
+        Some(line) => {
+            let text = line_of(work.files, &error.file, line);
+            let column = error.column.unwrap_or(1);
+            Diagnostic::at_line(&error.file, line, column, text.as_deref(), error.message)
+        }
+        None => {
+            let message = format!("zone file {}: {}", error.file.display(), error.message);
+            work.source.diagnostic(&zone.file.at, message, None)
+        }
+    };
+    match error.advice {
+        Some(advice) => diagnostic.advise(advice),
+        None => diagnostic,
+    }
+}
+
+fn line_of(files: &dyn Files, path: &std::path::Path, line: usize) -> Option<String> {
+    let octets = files.read(path).ok()?;
+    let text = octets.split(|&octet| octet == b'\n').nth(line.checked_sub(1)?)?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}

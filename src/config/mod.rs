@@ -1,0 +1,100 @@
+//! From the TOML text to a typed [`Spec`], with every error at once.
+//!
+//! [`read`] takes the path of a configuration file and gives the spec and its [`Source`],
+//! or all [`Diagnostics`]. Values that the next step may still object to keep their place
+//! in the file, so that its errors look the same.
+//!
+//! The files a configuration points to (zones, databases, certificates) are not opened
+//! here; the disk is reached only through [`Files`]. Nothing is decided about DNS.
+
+mod compile;
+mod diagnostic;
+mod duration;
+mod problem;
+mod render;
+mod source;
+mod spec;
+mod suggest;
+mod syntax;
+mod table;
+mod unique;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+pub use compile::load;
+pub use diagnostic::{Diagnostic, Diagnostics, Excerpt, Place};
+pub use problem::Problem;
+pub use render::Dress;
+pub use source::{At, Source, Spanned};
+pub use spec::*;
+
+use crate::model::Files;
+use syntax::Syntax;
+use table::{KnownKey, Reader};
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(path: &Path, files: &dyn Files) -> Result<(Spec, Source), Diagnostics> {
+    let text = read_text(path, files)?;
+    let source = Source::new(path, text);
+    let spec = Reading::of(&source).result?;
+    Ok((spec, source))
+}
+
+fn read_text(path: &Path, files: &dyn Files) -> Result<String, Diagnostics> {
+    let refuse = |problem: Problem| {
+        let advice = problem.advice();
+        Diagnostic { advice, ..Diagnostic::about_file(path, problem.to_string()) }
+    };
+    let octets = files.read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => refuse(Problem::NoFile),
+        _ => refuse(Problem::Unreadable(error.to_string())),
+    })?;
+    let text = String::from_utf8(octets).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let good = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let place = Source::new(path, good).place(&(valid..valid));
+        Diagnostics::from(Diagnostic { place: Some(place), ..refuse(Problem::NotUtf8) })
+    })?;
+    let has_content = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
+    match text.trim_start_matches('\u{feff}').lines().any(has_content) {
+        true => Ok(text),
+        false => Err(refuse(Problem::EmptyFile).into()),
+    }
+}
+
+/// What came of reading one text.
+struct Reading {
+    result: Result<Spec, Diagnostics>,
+    /// Every key that was asked for: those the manual must name.
+    #[cfg_attr(not(test), expect(dead_code))]
+    known_keys: std::collections::BTreeSet<KnownKey>,
+}
+
+impl Reading {
+    fn of(source: &Source) -> Self {
+        let (document, syntax_errors) = DeTable::parse_recoverable(source.text());
+        let syntax = Syntax::new(source, &syntax_errors);
+        let reader = Reader::new(source);
+        let spec = Spec::read(reader.root(document.get_ref()));
+        let (faults, known_keys) = reader.into_findings();
+        let own = faults.iter().filter(|(at, problem)| syntax.lets_stand(source, at, problem));
+        let own: Vec<Diagnostic> = own.map(|(at, problem)| problem.at(source, at)).collect();
+        let mut diagnostics = syntax.diagnostics;
+        diagnostics.extend(own);
+        let result = match spec {
+            Ok(spec) => diagnostics.or_value(spec),
+            Err(_) => Err(diagnostics),
+        };
+        Self { result, known_keys }
+    }
+}

@@ -1,0 +1,208 @@
+//! Every way a configuration can be wrong, in words.
+//!
+//! The messages stand here together so that they speak with one voice. Where an error is
+//! and which key it is about is added by whoever reports it.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::diagnostic::Diagnostic;
+use super::source::{At, Source};
+use super::suggest::{listed, nearest};
+use crate::health::HealthError;
+
+/// What is wrong at one place of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Problem {
+    // The file.
+    #[error("the file does not exist")]
+    NoFile,
+    #[error("cannot read the file: {0}")]
+    Unreadable(String),
+    #[error("the file is not UTF-8 text")]
+    NotUtf8,
+    #[error("the file is empty")]
+    EmptyFile,
+    #[error("{0}")]
+    Syntax(String),
+    #[error("the key `{0}` is given twice")]
+    DuplicateKey(String),
+
+    // Keys and types.
+    #[error("unknown key `{key}`")]
+    UnknownKey { key: String, known: Vec<&'static str> },
+    #[error("the key `{key}` is missing")]
+    MissingKey { key: &'static str },
+    #[error("expected {expected}, found {found}")]
+    WrongType { expected: String, found: &'static str },
+    #[error("{value} is outside {range}")]
+    OutOfRange { value: String, range: String },
+    #[error("unknown {what} `{value}`")]
+    UnknownChoice { what: &'static str, value: String, known: Vec<&'static str> },
+    #[error("`{value}` is not {what}: {reason}")]
+    Invalid { what: &'static str, value: String, reason: String, advice: Option<String> },
+    #[error(transparent)]
+    Check(#[from] HealthError),
+    #[error("an empty string says nothing here")]
+    EmptyText,
+    #[error("the list is empty; at least one {0} is needed")]
+    EmptyList(&'static str),
+    #[error("`{0}` cannot be a name: use letters, digits, `-` and `_`, at most 63")]
+    BadName(String),
+
+    // What belongs together.
+    #[error("both `{0}` and `{1}` are given; exactly one is wanted")]
+    Both(&'static str, &'static str),
+    #[error("neither `{0}` nor `{1}` is given; exactly one is wanted")]
+    Neither(&'static str, &'static str),
+    #[error("`{what}` is already given by {key} at line {line}")]
+    Duplicate { what: String, key: String, line: usize },
+    #[error("`{key}` is for {wanted}, and this is {actual}")]
+    NotHere { key: &'static str, wanted: String, actual: String },
+    #[error("unknown {what} `{name}`")]
+    UnknownReference { what: &'static str, name: String, known: Vec<String> },
+    #[error("more than {limit} {what}")]
+    TooMany { what: &'static str, limit: usize },
+
+    // Rules of one section.
+    #[error("{0} is not a loopback address, and the admin API asks for no password")]
+    AdminNotLoopback(String),
+    #[error("there is no [[zone]], so there is nothing to answer for")]
+    NoZone,
+    #[error("`{name}` is outside every configured zone")]
+    OutsideZones { name: String, zones: Vec<String> },
+    #[error("a HEAD request has no response body to look into")]
+    BodyOfHead,
+    #[error("`ca_file` is never consulted with `verify = false`")]
+    CaFileUnverified,
+    #[error("min {min} is above max {max}")]
+    TtlOrder { min: u32, max: u32 },
+    #[error("site `{site}` has no location, which geo-proximity needs")]
+    NoLocation { site: String },
+    #[error("site `{site}` has no endpoint in {of}")]
+    UnusedSite { site: String, of: String },
+    #[error("the cname cannot be probed itself")]
+    AliasWithoutProbe,
+    #[error("the service has no `check`, so nothing is probed")]
+    ProbeWithoutCheck,
+    #[error("no port to probe: neither this endpoint nor check `{check}` names one")]
+    NoProbePort { check: String },
+    #[error("`{0}` is the apex of its zone, where no CNAME can stand")]
+    AliasAtApex(String),
+    #[error("`{0}` is a name of this very service")]
+    AliasToItself(String),
+    #[error("`all_down = \"last-resort\"` needs `last_resort`")]
+    NoLastResort,
+}
+
+impl Problem {
+    /// This problem as an error at a place of the file.
+    pub fn at(&self, source: &Source, at: &At) -> Diagnostic {
+        source.diagnostic(at, self.to_string(), self.advice())
+    }
+
+    /// What to do about it, where that can be said.
+    pub fn advice(&self) -> Option<String> {
+        let text = match self {
+            Self::NoFile => "name another file with -c".to_owned(),
+            Self::EmptyFile => "docs/configuration.md has an example to start from".to_owned(),
+            Self::NotUtf8 => "save the file as UTF-8".to_owned(),
+            Self::DuplicateKey(_) => "keep one of the two".to_owned(),
+            Self::UnknownKey { key, known } => did_you_mean(key, known, "keys here are"),
+            Self::MissingKey { key } => missing_key_advice(key)?.to_owned(),
+            Self::WrongType { expected, found } => type_advice(expected, found)?.to_owned(),
+            Self::UnknownChoice { value, known, .. } => did_you_mean(value, known, "choose from"),
+            Self::UnknownReference { what, name, known } if known.is_empty() => {
+                format!("define it: [{what}.{name}]")
+            }
+            Self::UnknownReference { what, name, known } => {
+                did_you_mean(name, known, &format!("{what}s are"))
+            }
+            Self::Invalid { advice, .. } => advice.clone()?,
+            Self::AdminNotLoopback(_) => {
+                "use 127.0.0.1 or [::1], and reach it through SSH".to_owned()
+            }
+            Self::NoZone => "add [[zone]] with `name` and `file`".to_owned(),
+            Self::OutsideZones { zones, .. } => {
+                format!("add a [[zone]] that holds it; zones are {}", listed(zones))
+            }
+            Self::EmptyText => "leave the key out".to_owned(),
+            Self::BodyOfHead => "use `method = \"GET\"`".to_owned(),
+            Self::CaFileUnverified => "drop one of the two".to_owned(),
+            Self::NoLocation { site } => {
+                format!("add `location = [LATITUDE, LONGITUDE]` to [site.{site}]")
+            }
+            Self::AliasWithoutProbe => "add `probe = \"ADDRESS:PORT\"`".to_owned(),
+            Self::ProbeWithoutCheck => "add `check` to the service, or drop `probe`".to_owned(),
+            Self::NoProbePort { check } => format!("add `port` to [check.{check}]"),
+            Self::AliasAtApex(_) => "use `address`".to_owned(),
+            Self::NoLastResort => {
+                "add `last_resort` with a list of addresses or one name".to_owned()
+            }
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// Whether this can be said from one value alone, whatever stands or lacks elsewhere: such
+    /// errors are worth telling even where the file's syntax is broken.
+    pub fn is_about_one_value(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownKey { .. }
+                | Self::WrongType { .. }
+                | Self::OutOfRange { .. }
+                | Self::UnknownChoice { .. }
+                | Self::Invalid { .. }
+                | Self::Check(_)
+                | Self::BadName(_)
+                | Self::EmptyText
+                | Self::AdminNotLoopback(_)
+        )
+    }
+
+    /// A value outside `low` to `high`, its unit in the texts.
+    pub fn out_of_range(
+        value: impl fmt::Display,
+        low: impl fmt::Display,
+        high: impl fmt::Display,
+    ) -> Self {
+        Self::OutOfRange { value: value.to_string(), range: format!("{low} to {high}") }
+    }
+}
+
+fn did_you_mean<W: AsRef<str>>(typed: &str, known: &[W], what: &str) -> String {
+    match nearest(typed, known.iter().map(AsRef::as_ref)) {
+        Some(word) => format!("did you mean `{word}`? {what} {}", listed(known)),
+        None => format!("{what} {}", listed(known)),
+    }
+}
+
+fn missing_key_advice(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "names" => "add `names = [\"www.example.com\"]`",
+        "policy" => "add `policy`, such as \"round-robin\" or \"geo-proximity\"",
+        "endpoints" => "add `endpoints = [{ site = \"SITE\", address = \"ADDRESS\" }]`",
+        "site" => "add `site = \"SITE\"`",
+        "type" => "add `type = \"http\"`, \"https\" or \"tcp\"",
+        "file" => "add `file`, the path of the zone's master file",
+        "cidr" => "add `cidr`, such as \"203.0.113.0/24\"",
+        _ => return None,
+    })
+}
+
+fn type_advice(expected: &str, found: &str) -> Option<&'static str> {
+    match found {
+        "an integer" | "a float" if expected.starts_with("a duration") => {
+            Some("write its unit: ms, s, m, h or d, in quotes")
+        }
+        "a table" if expected.starts_with("a list of tables") => {
+            Some("put its name in double brackets: [[...]]")
+        }
+        "a string" if expected.contains("integer") || expected.contains("boolean") => {
+            Some("leave out the quotes")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,147 @@
+//! `[check.NAME]`: how endpoints are probed, and how outcomes become health.
+//!
+//! What only HTTP checks have is in [`super::http_check`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::http_check::{HTTP_KEYS, HttpCheckSpec};
+use crate::config::problem::Problem;
+use crate::config::source::Spanned;
+use crate::config::table::{Read, Table, Value};
+use crate::config::value::{all, choice, integer, span_of_time, word};
+use crate::health::{Jitter, RiseFall, Schedule, Scheme, TcpCheck};
+
+/// Index of a check in [`Spec::checks`](super::Spec::checks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CheckIndex(pub usize);
+
+/// One health-check profile.
+#[derive(Debug, Clone)]
+pub struct CheckSpec {
+    /// Its name: letters, digits, `-` and `_`.
+    pub name: Spanned<String>,
+    /// What a probe does.
+    pub kind: CheckKind,
+    /// The port to probe where the endpoint names none.
+    pub port: Option<u16>,
+    /// When probes start and how long each may take.
+    pub schedule: Schedule,
+    /// How many outcomes in a row turn a target.
+    pub rise_fall: RiseFall,
+}
+
+/// What a probe does.
+#[derive(Debug, Clone)]
+pub enum CheckKind {
+    /// Sends a request and looks at the response.
+    Http(Box<HttpCheckSpec>),
+    /// Connects, and may talk.
+    Tcp(TcpCheck),
+}
+
+const TCP_KEYS: &[&str] = &["send", "expect"];
+
+/// The values of `type`.
+#[derive(Clone, Copy)]
+enum Type {
+    Http(Option<Scheme>),
+    Tcp,
+}
+
+/// The checks while the services are read: all names are known, also those of wrong checks.
+pub(super) struct Checks(Vec<(Spanned<String>, Read<CheckSpec>)>);
+
+impl Checks {
+    pub(super) fn read(root: &mut Table<'_>) -> Self {
+        let tables = root.named("check", "check.NAME").into_iter();
+        let read = |(name, table): (Spanned<String>, Read<Table<'_>>)| {
+            (name.clone(), table.and_then(|table| read_check(name, table)))
+        };
+        Self(tables.map(read).collect())
+    }
+
+    /// Reads the name of a check.
+    pub(super) fn reference(&self, value: &Value<'_>) -> Read<CheckIndex> {
+        let name = word(value)?;
+        match self.0.iter().position(|(known, _)| known.value == name) {
+            Some(index) => Ok(CheckIndex(index)),
+            None => Err(value.refuse(Problem::UnknownReference {
+                what: "check",
+                name,
+                known: self.0.iter().map(|(known, _)| known.value.clone()).collect(),
+            })),
+        }
+    }
+
+    /// The name of a check.
+    pub(super) fn name(&self, index: CheckIndex) -> &str {
+        &self.0[index.0].0
+    }
+
+    /// The port of a check, its own or its scheme's, unless the check is wrong.
+    pub(super) fn port(&self, index: CheckIndex) -> Read<Option<u16>> {
+        let spec = self.0[index.0].1.as_ref().map_err(|reported| *reported)?;
+        Ok(spec.port.or(match &spec.kind {
+            CheckKind::Http(http) => Some(http.check.scheme.default_port()),
+            CheckKind::Tcp(_) => None,
+        }))
+    }
+
+    pub(super) fn into_specs(self) -> Read<Vec<CheckSpec>> {
+        all(self.0.into_iter().map(|(_, spec)| spec))
+    }
+}
+
+fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
+    const TYPES: &[(&str, Type)] = &[
+        ("http", Type::Http(None)),
+        ("https", Type::Http(Some(Scheme::Https))),
+        ("tcp", Type::Tcp),
+    ];
+    let kind = table.required("type", choice("check type", TYPES));
+    let port = table.optional("port", integer(1u16..=u16::MAX));
+    let interval_range = Duration::from_millis(100)..=Schedule::MAX_INTERVAL;
+    let interval = table.or("interval", Duration::from_secs(5), span_of_time(interval_range));
+    let timeout_range = Duration::from_millis(10)..=Schedule::MAX_TIMEOUT;
+    let timeout = table.or("timeout", Duration::from_secs(2), span_of_time(timeout_range));
+    let fall = table.or("fall", 3, integer(1i64..=100));
+    let rise = table.or("rise", 2, integer(1i64..=100));
+    let kind = read_kind(&mut table, kind);
+    table.finish()?;
+    let (interval, timeout) = (interval?, timeout?);
+    let schedule = Schedule::new(interval, timeout, Jitter::default())
+        .expect("the ranges here are within those of a schedule");
+    let rise_fall =
+        RiseFall::new(rise?, fall?).expect("the ranges here are within those of the counts");
+    Ok(CheckSpec { name, kind: kind?, port: port?, schedule, rise_fall })
+}
+
+fn read_kind(table: &mut Table<'_>, kind: Read<Type>) -> Read<CheckKind> {
+    let not_here = |wanted: &str, actual: &str| {
+        let (wanted, actual) = (wanted.to_owned(), actual.to_owned());
+        move |key| Problem::NotHere { key, wanted: wanted.clone(), actual: actual.clone() }
+    };
+    match kind {
+        Ok(Type::Http(scheme)) => {
+            table.refuse_keys(TCP_KEYS, not_here("tcp checks", "an http check"));
+            HttpCheckSpec::read(table, scheme).map(|http| CheckKind::Http(Box::new(http)))
+        }
+        Ok(Type::Tcp) => {
+            table.refuse_keys(HTTP_KEYS, not_here("http checks", "a tcp check"));
+            read_tcp(table).map(CheckKind::Tcp)
+        }
+        Err(reported) => {
+            // Which keys are right depends on the type; their values can be read anyway.
+            let _ = (HttpCheckSpec::read(table, None), read_tcp(table));
+            Err(reported)
+        }
+    }
+}
+
+fn read_tcp(table: &mut Table<'_>) -> Read<TcpCheck> {
+    let octets = |value: &Value<'_>| word(value).map(|text| Arc::from(text.into_bytes()));
+    let send = table.optional("send", octets);
+    let expect = table.optional("expect", octets);
+    Ok(TcpCheck { send: send?, expect: expect? })
+}

@@ -1,0 +1,180 @@
+//! The endpoints of a service: what is answered, from where, and where it is probed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::check::{CheckIndex, Checks};
+use super::site::Sites;
+use crate::config::problem::Problem;
+use crate::config::source::{At, Spanned};
+use crate::config::table::{Read, Table, Value};
+use crate::config::unique::Unique;
+use crate::config::value::{admin_state, domain_name, integer, record_address, spanned, word};
+use crate::model::{AdminState, EndpointTarget, SiteId, Weight, WireName};
+use crate::steer::Policy;
+
+/// One endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointSpec {
+    /// The whole entry.
+    pub at: At,
+    /// Where it runs.
+    pub site: Spanned<SiteId>,
+    /// What is answered.
+    pub target: Spanned<EndpointTarget>,
+    /// Its share.
+    pub weight: Weight,
+    /// Lower tiers are used first.
+    pub tier: u16,
+    /// Where it is probed; there exactly if the service has a check.
+    pub probe: Option<SocketAddr>,
+    /// A person's word.
+    pub admin_state: AdminState,
+}
+
+/// Reads the endpoints of one service, and keeps what holds among them.
+pub(super) struct EndpointReader<'s> {
+    pub sites: &'s Sites,
+    pub checks: &'s Checks,
+    /// The service's check, unless that is wrong.
+    pub check: Read<Option<CheckIndex>>,
+    /// The service's policy, unless that is wrong.
+    pub policy: Read<Policy>,
+    /// The sites named so far, each once.
+    pub own_sites: Vec<SiteId>,
+    /// Whether every site could be read.
+    pub complete: bool,
+    pub targets: Unique<EndpointTarget>,
+}
+
+impl EndpointReader<'_> {
+    pub fn read(&mut self, value: &Value<'_>) -> Read<EndpointSpec> {
+        let mut table = value.table("service.NAME.endpoints[]").inspect_err(|_| {
+            self.complete = false;
+        })?;
+        let site = table.required("site", spanned(|value| self.sites.reference(value)));
+        let site = site.and_then(|site| self.place(&table, &site).map(|()| site));
+        let target = self.target(&mut table);
+        let weight = table.or("weight", Weight::DEFAULT, weight);
+        let tier = table.or("tier", 0, integer(0u16..=u16::MAX));
+        let probe = table.optional("probe", spanned(probe_address));
+        let admin_state = table.or("admin_state", AdminState::Enabled, admin_state);
+        let probe = probe.and_then(|probe| self.probe(&table, probe, &target));
+        table.finish()?;
+        Ok(EndpointSpec {
+            at: value.at.clone(),
+            site: site?,
+            target: target?,
+            weight: weight?,
+            tier: tier?,
+            probe: probe?,
+            admin_state: admin_state?,
+        })
+    }
+
+    /// Takes note of an endpoint's site; the first at each must do for the policy.
+    fn place(&mut self, table: &Table<'_>, site: &Spanned<SiteId>) -> Read<()> {
+        if self.own_sites.contains(&site.value) {
+            return Ok(());
+        }
+        self.own_sites.push(site.value);
+        if self.policy == Ok(Policy::GeoProximity) && self.sites.lacks_location(site.value) {
+            let name = self.sites.name(site.value).to_owned();
+            return Err(table.reader().report(&site.at, Problem::NoLocation { site: name }));
+        }
+        Ok(())
+    }
+
+    fn target(&mut self, table: &mut Table<'_>) -> Read<Spanned<EndpointTarget>> {
+        let target = match (table.take("address"), table.take("cname")) {
+            (Some(address), None) => {
+                spanned(|value| record_address(value).map(EndpointTarget::Address))(&address)
+            }
+            (None, Some(cname)) => spanned(|value| alias(value).map(EndpointTarget::Alias))(&cname),
+            (Some(_), Some(_)) => Err(table.refuse(Problem::Both("address", "cname"))),
+            (None, None) => Err(table.refuse(Problem::Neither("address", "cname"))),
+        }?;
+        self.targets.admit(table.reader(), &target, &target.to_string())?;
+        Ok(target)
+    }
+
+    /// Where the endpoint is probed:
+    ///
+    /// | | address | port |
+    /// |---|---|---|
+    /// | no `probe` | the endpoint's | the check's |
+    /// | `probe = "ADDRESS"` | the probe's | the check's |
+    /// | `probe = "ADDRESS:PORT"` | the probe's | the probe's |
+    fn probe(
+        &self,
+        table: &Table<'_>,
+        probe: Option<Spanned<ProbeAddress>>,
+        target: &Read<Spanned<EndpointTarget>>,
+    ) -> Read<Option<SocketAddr>> {
+        let Some(check) = self.check? else {
+            return match probe {
+                Some(probe) => Err(table.reader().report(&probe.at, Problem::ProbeWithoutCheck)),
+                None => Ok(None),
+            };
+        };
+        let own_port = probe.as_ref().and_then(|probe| probe.value.1);
+        let port = match (own_port, self.checks.port(check)) {
+            (Some(port), _) | (_, Ok(Some(port))) => Ok(port),
+            (_, Err(reported)) => Err(reported),
+            (_, Ok(None)) => {
+                let check = self.checks.name(check).to_owned();
+                Err(table.refuse(Problem::NoProbePort { check }))
+            }
+        };
+        let address = match (probe, target) {
+            (Some(probe), _) => Ok(probe.value.0),
+            (None, Err(reported)) => Err(*reported),
+            (None, Ok(target)) => match target.value {
+                EndpointTarget::Address(address) => Ok(address),
+                EndpointTarget::Alias(_) => {
+                    Err(table.reader().report(&target.at, Problem::AliasWithoutProbe))
+                }
+            },
+        };
+        Ok(Some(SocketAddr::new(address?, port?)))
+    }
+}
+
+fn weight(value: &Value<'_>) -> Read<Weight> {
+    let number = integer(0u32..=Weight::MAX)(value)?;
+    Weight::new(number.into())
+        .map_err(|_| value.refuse(Problem::out_of_range(number, 0, Weight::MAX)))
+}
+
+type ProbeAddress = (IpAddr, Option<u16>);
+
+/// `ADDRESS` or `ADDRESS:PORT`.
+fn probe_address(value: &Value<'_>) -> Read<ProbeAddress> {
+    const WHAT: &str = "an address to probe";
+    let text = word(value)?;
+    let socket = text.parse().map(|socket: SocketAddr| (socket.ip(), Some(socket.port())));
+    match socket.or_else(|_| text.parse().map(|address| (address, None))) {
+        Ok((_, Some(0))) => Err(value.refuse(Problem::out_of_range("port 0", 1, u16::MAX))),
+        Ok(probe) => Ok(probe),
+        Err(_) => Err(value.refuse(Problem::Invalid {
+            what: WHAT,
+            value: text,
+            reason: "an IP address, or an IP address and a port, is expected".to_owned(),
+            advice: Some("write \"192.0.2.1:8080\" or \"[2001:db8::1]:8080\"".to_owned()),
+        })),
+    }
+}
+
+/// The target of a CNAME: a name, and not an address by mistake.
+pub(super) fn alias(value: &Value<'_>) -> Read<WireName> {
+    let name = domain_name(value)?;
+    let last = name.labels().last().unwrap_or_default();
+    if !last.is_empty() && last.iter().all(u8::is_ascii_digit) {
+        return Err(value.refuse(Problem::Invalid {
+            what: "a domain name",
+            value: name.to_string().trim_end_matches('.').to_owned(),
+            reason: "the last label is a number, as in an IP address".to_owned(),
+            advice: None,
+        }));
+    }
+    Ok(name)
+}

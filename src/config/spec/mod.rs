@@ -1,0 +1,89 @@
+//! The configuration as typed values: what the file says, nothing worked out of it yet.
+//!
+//! Whatever can be said from the file alone is settled here: every name refers to
+//! something, every number is in range, defaults are filled in. Reading the files it
+//! points to and building a catalog is for the compile step. Values it may still have to
+//! complain about keep their place in the file ([`Spanned`]).
+//!
+//! [`Spanned`]: super::source::Spanned
+
+mod check;
+mod endpoint;
+mod geoip;
+mod http_check;
+mod server;
+mod service;
+mod site;
+mod steering;
+mod zone;
+
+pub use check::{CheckIndex, CheckKind, CheckSpec};
+pub use endpoint::EndpointSpec;
+pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
+pub use http_check::HttpCheckSpec;
+pub use server::{AdminSpec, EcsSpec, HealthSpec, LogSpec, ServerSpec};
+pub use service::{AllDown, LastResort, ServiceSpec};
+pub use site::SiteSpec;
+pub use steering::{Bias, SteeringSpec};
+pub use zone::ZoneSpec;
+
+use super::table::{Read, Table};
+use check::Checks;
+use service::Services;
+use site::Sites;
+use zone::Zones;
+
+/// A whole configuration file.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// `[server]`
+    pub server: ServerSpec,
+    /// `[log]`
+    pub log: LogSpec,
+    /// `[admin]`
+    pub admin: AdminSpec,
+    /// `[ecs]`
+    pub ecs: EcsSpec,
+    /// `[geoip]`
+    pub geoip: GeoipSpec,
+    /// `[health]`
+    pub health: HealthSpec,
+    /// `[[zone]]`, at least one, in the order of the file, each name once.
+    pub zones: Vec<ZoneSpec>,
+    /// `[site.NAME]`, in the order of the file; a `SiteId` counts them.
+    pub sites: Vec<SiteSpec>,
+    /// `[check.NAME]`, in the order of the file; a [`CheckIndex`] counts them.
+    pub checks: Vec<CheckSpec>,
+    /// `[service.NAME]`, in the order of the file.
+    pub services: Vec<ServiceSpec>,
+}
+
+impl Spec {
+    /// Reads the document. Sections that others refer to come first, so that each reference
+    /// is resolved where it is read.
+    pub(super) fn read(mut root: Table<'_>) -> Read<Self> {
+        let server = ServerSpec::read(&mut root);
+        let log = LogSpec::read(&mut root);
+        let admin = AdminSpec::read(&mut root);
+        let ecs = EcsSpec::read(&mut root);
+        let health = HealthSpec::read(&mut root);
+        let zones = Zones::read(&mut root);
+        let sites = Sites::read(&mut root);
+        let checks = Checks::read(&mut root);
+        let services = Services::read(&mut root, &zones, &sites, &checks);
+        let geoip = GeoipSpec::read(&mut root, &sites, &services);
+        root.finish()?;
+        Ok(Self {
+            server: server?,
+            log: log?,
+            admin: admin?,
+            ecs: ecs?,
+            geoip: geoip?,
+            health: health?,
+            zones: zones.into_specs()?,
+            sites: sites.into_specs()?,
+            checks: checks.into_specs()?,
+            services: services.into_specs()?,
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! How the program runs: `[server]`, `[log]`, `[admin]`, `[ecs]` and `[health]`.
+//!
+//! What it answers is described by the other sections.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::Level;
+
+use crate::catalog::LogFormat;
+use crate::config::problem::Problem;
+use crate::config::table::{Read, Table, Value};
+use crate::config::value::{
+    bare, boolean, choice, distinct, integer, non_empty, one_or_many, path, socket_address,
+    span_of_time, spanned,
+};
+use crate::geo::RankingSpec;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// `[server]`: the sockets and their limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSpec {
+    /// Where UDP and TCP are served; at least one, none twice.
+    pub listen: Vec<SocketAddr>,
+    /// UDP threads; `None` is one per core.
+    pub workers: Option<NonZeroU16>,
+    /// The largest UDP response in octets, whatever the client offers.
+    pub max_udp_payload: u16,
+    /// How long a TCP connection may be idle.
+    pub tcp_idle_timeout: Duration,
+    /// TCP connections at once.
+    pub tcp_max_connections: u32,
+    /// TCP connections at once from one client address.
+    pub tcp_max_connections_per_client: u32,
+    /// Whether changed files are loaded without being asked to.
+    pub watch_files: bool,
+}
+
+impl ServerSpec {
+    pub(super) fn read(root: &mut Table<'_>) -> Read<Self> {
+        let mut table = root.section("server")?;
+        let default_listen = vec![
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, 53)),
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, 53)),
+        ];
+        let listen = table.or("listen", default_listen, |value| {
+            let addresses = non_empty("address", one_or_many(spanned(socket_address)));
+            distinct(SocketAddr::to_string, addresses)(value).map(bare)
+        });
+        let workers =
+            table.optional("workers", integer(1u16..=1024)).map(|w| w.and_then(NonZeroU16::new));
+        let max_udp_payload = table.or("max_udp_payload", 1232, integer(512u16..=4096));
+        let idle_range = Duration::from_millis(100)..=HOUR;
+        let tcp_idle_timeout =
+            table.or("tcp_idle_timeout", Duration::from_secs(10), span_of_time(idle_range));
+        let tcp_max_connections = table.or("tcp_max_connections", 1024, integer(1u32..=1_000_000));
+        let tcp_max_connections_per_client =
+            table.or("tcp_max_connections_per_client", 64, integer(1u32..=1_000_000));
+        let watch_files = table.or("watch_files", true, boolean);
+        table.finish()?;
+        Ok(Self {
+            listen: listen?,
+            workers: workers?,
+            max_udp_payload: max_udp_payload?,
+            tcp_idle_timeout: tcp_idle_timeout?,
+            tcp_max_connections: tcp_max_connections?,
+            tcp_max_connections_per_client: tcp_max_connections_per_client?,
+            watch_files: watch_files?,
+        })
+    }
+}
+
+/// `[log]`: what is written to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSpec {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least important lines that are written.
+    pub level: Level,
+}
+
+impl LogSpec {
+    pub(super) fn read(root: &mut Table<'_>) -> Read<Self> {
+        const FORMATS: &[(&str, LogFormat)] =
+            &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+        const LEVELS: &[(&str, Level)] = &[
+            ("error", Level::ERROR),
+            ("warn", Level::WARN),
+            ("info", Level::INFO),
+            ("debug", Level::DEBUG),
+            ("trace", Level::TRACE),
+        ];
+        let mut table = root.section("log")?;
+        let format = table.or("format", LogFormat::Text, choice("log format", FORMATS));
+        let level = table.or("level", Level::INFO, choice("log level", LEVELS));
+        table.finish()?;
+        Ok(Self { format: format?, level: level? })
+    }
+}
+
+/// `[admin]`: the HTTP API, the metrics and the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdminSpec {
+    /// A loopback address; `None` turns it off.
+    pub listen: Option<SocketAddr>,
+}
+
+impl AdminSpec {
+    pub(super) fn read(root: &mut Table<'_>) -> Read<Self> {
+        let mut table = root.section("admin")?;
+        let listen = table.optional("listen", loopback_address);
+        table.finish()?;
+        Ok(Self { listen: listen? })
+    }
+}
+
+fn loopback_address(value: &Value<'_>) -> Read<SocketAddr> {
+    let address = socket_address(value)?;
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err(value.refuse(Problem::AdminNotLoopback(address.ip().to_string()))),
+    }
+}
+
+/// `[ecs]`: EDNS Client Subnet (RFC 7871).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EcsSpec {
+    /// Whether the option is looked at.
+    pub enabled: bool,
+    /// The longest scope claimed for IPv4, in bits.
+    pub max_scope_v4: u8,
+    /// The longest scope claimed for IPv6, in bits.
+    pub max_scope_v6: u8,
+}
+
+impl EcsSpec {
+    pub(super) fn read(root: &mut Table<'_>) -> Read<Self> {
+        let mut table = root.section("ecs")?;
+        let enabled = table.or("enabled", true, boolean);
+        let max_scope_v4 =
+            table.or("max_scope_v4", RankingSpec::DEFAULT_MAX_SCOPE_V4, integer(0u8..=32));
+        let max_scope_v6 =
+            table.or("max_scope_v6", RankingSpec::DEFAULT_MAX_SCOPE_V6, integer(0u8..=64));
+        table.finish()?;
+        Ok(Self { enabled: enabled?, max_scope_v4: max_scope_v4?, max_scope_v6: max_scope_v6? })
+    }
+}
+
+/// `[health]`: what all checks share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthSpec {
+    /// Where health outlives a restart; `None` forgets it.
+    pub state_file: Option<PathBuf>,
+    /// Older state is not believed.
+    pub state_max_age: Duration,
+    /// Probes at once, over all checks.
+    pub max_probes_in_flight: u16,
+}
+
+impl HealthSpec {
+    pub(super) fn read(root: &mut Table<'_>) -> Read<Self> {
+        let mut table = root.section("health")?;
+        let state_file = table.optional("state_file", path);
+        let age_range = Duration::from_secs(1)..=24 * 7 * HOUR;
+        let state_max_age =
+            table.or("state_max_age", Duration::from_secs(600), span_of_time(age_range));
+        let max_probes_in_flight = table.or("max_probes_in_flight", 256, integer(1u16..=u16::MAX));
+        table.finish()?;
+        Ok(Self {
+            state_file: state_file?,
+            state_max_age: state_max_age?,
+            max_probes_in_flight: max_probes_in_flight?,
+        })
+    }
+}

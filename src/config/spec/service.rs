@@ -1,0 +1,311 @@
+//! `[service.NAME]`: names that are load-balanced, and what is answered for them.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use toml::de::DeValue;
+
+use super::check::{CheckIndex, Checks};
+use super::endpoint::{EndpointReader, EndpointSpec, alias};
+use super::site::Sites;
+use super::steering::{self, SteeringSpec};
+use super::zone::Zones;
+use crate::config::problem::Problem;
+use crate::config::source::Spanned;
+use crate::config::table::{Read, Table, Value};
+use crate::config::unique::Unique;
+use crate::config::value::{
+    all, bare, choice, distinct, domain_name, integer, non_empty, one_or_many, record_address,
+    span_of_time, spanned,
+};
+use crate::model::{EndpointTarget, SiteId, TtlRange, WireName};
+
+/// One service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceSpec {
+    /// Its name: letters, digits, `-` and `_`.
+    pub name: Spanned<String>,
+    /// The names it answers for; at least one, each in a zone, each in one service only.
+    pub names: Vec<Spanned<WireName>>,
+    /// How its endpoints are probed; without it they are always up.
+    pub check: Option<Spanned<CheckIndex>>,
+    /// What it chooses among; at least one, none twice.
+    pub endpoints: Vec<EndpointSpec>,
+    /// How it chooses.
+    pub steering: SteeringSpec,
+    /// How long answers may be kept.
+    pub ttl: TtlRange,
+    /// How many addresses one answer holds at most.
+    pub max_answers: u8,
+    /// What is answered when nothing is up.
+    pub all_down: AllDown,
+}
+
+/// What is answered when nothing is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllDown {
+    /// As if everything were up.
+    FailOpen,
+    /// These instead.
+    LastResort(LastResort),
+    /// An empty answer.
+    NoData,
+    /// The RCODE SERVFAIL.
+    ServFail,
+    /// The RCODE REFUSED.
+    Refused,
+}
+
+/// What stands in when nothing is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LastResort {
+    /// A and AAAA records; at least one, none twice.
+    Addresses(Vec<IpAddr>),
+    /// A CNAME record.
+    Alias(Spanned<WireName>),
+}
+
+/// The services, and which sites they use.
+pub(super) struct Services {
+    specs: Vec<Read<ServiceSpec>>,
+    used_sites: Vec<SiteId>,
+    /// Whether every endpoint's site could be read.
+    complete: bool,
+}
+
+/// What services are read against.
+struct Surroundings<'s> {
+    zones: &'s Zones,
+    sites: &'s Sites,
+    checks: &'s Checks,
+    names: RefCell<Unique<WireName>>,
+}
+
+impl Services {
+    pub(super) fn read(
+        root: &mut Table<'_>,
+        zones: &Zones,
+        sites: &Sites,
+        checks: &Checks,
+    ) -> Self {
+        let names = RefCell::new(Unique::new());
+        let surroundings = Surroundings { zones, sites, checks, names };
+        let mut services = Self { specs: Vec::new(), used_sites: Vec::new(), complete: true };
+        for (name, table) in root.named("service", "service.NAME") {
+            let spec = match table {
+                Ok(table) => services.read_one(name, table, &surroundings),
+                Err(reported) => {
+                    services.complete = false;
+                    Err(reported)
+                }
+            };
+            services.specs.push(spec);
+        }
+        services
+    }
+
+    fn read_one(
+        &mut self,
+        name: Spanned<String>,
+        mut table: Table<'_>,
+        surroundings: &Surroundings<'_>,
+    ) -> Read<ServiceSpec> {
+        let Surroundings { sites, checks, .. } = *surroundings;
+        let service_name = |value: &Value<'_>| read_name(value, surroundings);
+        let names = table.required("names", non_empty("name", one_or_many(service_name)));
+        let policy = table.required("policy", steering::policy);
+        let check = table.optional("check", spanned(|value| checks.reference(value)));
+        let mut reader = EndpointReader {
+            sites,
+            checks,
+            check: check.as_ref().map(|c| c.as_ref().map(|c| c.value)).map_err(|r| *r),
+            policy: policy.as_ref().map(|policy| policy.value).map_err(|reported| *reported),
+            own_sites: Vec::new(),
+            complete: true,
+            targets: Unique::new(),
+        };
+        let endpoints = read_endpoints(&mut table, &mut reader);
+        let own_sites = reader.complete.then_some(reader.own_sites.as_slice());
+        let steering = SteeringSpec::read(&mut table, policy, sites, own_sites);
+        self.used_sites.extend(&reader.own_sites);
+        self.complete &= reader.complete;
+        let ttl = table.or("ttl", default_ttl(), read_ttl);
+        let max_answers = table.or("max_answers", 1, integer(1u8..=32));
+        let all_down = read_all_down(&mut table);
+        let aliases = check_aliases(&table, surroundings.zones, &names, &endpoints, &all_down);
+        table.finish()?;
+        aliases?;
+        Ok(ServiceSpec {
+            name,
+            names: names?,
+            check: check?,
+            endpoints: all(endpoints?)?,
+            steering: steering?,
+            ttl: ttl?,
+            max_answers: max_answers?,
+            all_down: all_down?,
+        })
+    }
+
+    /// Whether a site has endpoints, or may have some that could not be read.
+    pub(super) fn may_use(&self, site: SiteId) -> bool {
+        !self.complete || self.used_sites.contains(&site)
+    }
+
+    pub(super) fn into_specs(self) -> Read<Vec<ServiceSpec>> {
+        all(self.specs)
+    }
+}
+
+/// A name to answer for: in a zone, and no other service's.
+fn read_name(value: &Value<'_>, surroundings: &Surroundings<'_>) -> Read<Spanned<WireName>> {
+    let name = spanned(domain_name)(value)?;
+    let zone = surroundings.zones.zone_of(&name).map_err(|problem| value.refuse(problem));
+    surroundings.names.borrow_mut().admit(value.reader, &name, &name.to_string())?;
+    zone.map(|_| name)
+}
+
+/// The endpoints that could be read, and those that could not.
+fn read_endpoints(
+    table: &mut Table<'_>,
+    reader: &mut EndpointReader<'_>,
+) -> Read<Vec<Read<EndpointSpec>>> {
+    let endpoints = table.required("endpoints", |value| {
+        let items = value.items("a list of tables such as { site = ..., address = ... }")?;
+        match items.is_empty() {
+            true => Err(value.refuse(Problem::EmptyList("endpoint"))),
+            false => Ok(items.iter().map(|item| reader.read(item)).collect::<Vec<_>>()),
+        }
+    });
+    let is_ok = endpoints.as_ref().is_ok_and(|all| all.iter().all(Result::is_ok));
+    reader.complete &= is_ok;
+    endpoints
+}
+
+fn default_ttl() -> TtlRange {
+    TtlRange::new(30, 30).expect("30 seconds is not above itself, and below the limit")
+}
+
+/// `30`, `"30s"` or `{ min = 5, max = 60 }`.
+fn read_ttl(value: &Value<'_>) -> Read<TtlRange> {
+    let (min, max) = match value.dom {
+        DeValue::Table(_) => {
+            let mut table = value.table("service.NAME.ttl")?;
+            let min = table.required("min", seconds);
+            let max = table.required("max", seconds);
+            table.finish()?;
+            (min?, max?)
+        }
+        _ => {
+            let ttl = seconds(value)?;
+            (ttl, ttl)
+        }
+    };
+    TtlRange::new(min, max).ok_or_else(|| value.refuse(Problem::TtlOrder { min, max }))
+}
+
+/// Whole seconds up to a day, as a number or a duration.
+fn seconds(value: &Value<'_>) -> Read<u32> {
+    const DAY: u32 = 86_400;
+    if value.dom.is_integer() {
+        return integer(0..=DAY)(value);
+    }
+    if !value.dom.is_str() {
+        return Err(value.wrong_type("seconds such as 30, or a duration such as \"30s\""));
+    }
+    let range = std::time::Duration::ZERO..=std::time::Duration::from_secs(DAY.into());
+    let duration = span_of_time(range)(value)?;
+    match u32::try_from(duration.as_secs()) {
+        Ok(seconds) if duration.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(value.refuse(Problem::Invalid {
+            what: "a TTL",
+            value: super::super::duration::format(duration),
+            reason: "a TTL counts whole seconds".to_owned(),
+            advice: None,
+        })),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum AllDownWord {
+    FailOpen,
+    LastResort,
+    NoData,
+    ServFail,
+    Refused,
+}
+
+fn read_all_down(table: &mut Table<'_>) -> Read<AllDown> {
+    const WORDS: &[(&str, AllDownWord)] = &[
+        ("fail-open", AllDownWord::FailOpen),
+        ("last-resort", AllDownWord::LastResort),
+        ("nodata", AllDownWord::NoData),
+        ("servfail", AllDownWord::ServFail),
+        ("refused", AllDownWord::Refused),
+    ];
+    let word = table.optional("all_down", spanned(choice("answer", WORDS)));
+    let last_resort = table.take("last_resort");
+    let read = last_resort.as_ref().map(read_last_resort);
+    let word = word?;
+    match (word.as_ref().map_or(AllDownWord::FailOpen, |word| word.value), last_resort, read) {
+        (AllDownWord::LastResort, _, Some(read)) => read.map(AllDown::LastResort),
+        (AllDownWord::LastResort, _, None) => {
+            let at = word.as_ref().map_or(&table.at, |word| &word.at);
+            Err(table.reader().report(at, Problem::NoLastResort))
+        }
+        (other, Some(value), _) => {
+            let actual = WORDS.iter().find(|(_, word)| *word == other).map(|(text, _)| *text);
+            Err(value.refuse(Problem::NotHere {
+                key: "last_resort",
+                wanted: "`all_down = \"last-resort\"`".to_owned(),
+                actual: actual.unwrap_or_default().to_owned(),
+            }))
+        }
+        (AllDownWord::FailOpen, None, _) => Ok(AllDown::FailOpen),
+        (AllDownWord::NoData, None, _) => Ok(AllDown::NoData),
+        (AllDownWord::ServFail, None, _) => Ok(AllDown::ServFail),
+        (AllDownWord::Refused, None, _) => Ok(AllDown::Refused),
+    }
+}
+
+/// A list of addresses, one address, or one name.
+fn read_last_resort(value: &Value<'_>) -> Read<LastResort> {
+    let is_name = value.dom.as_str().is_some_and(|text| text.parse::<IpAddr>().is_err());
+    if is_name {
+        return spanned(alias)(value).map(LastResort::Alias);
+    }
+    let addresses = non_empty("address", one_or_many(spanned(record_address)));
+    distinct(IpAddr::to_string, addresses)(value).map(bare).map(LastResort::Addresses)
+}
+
+/// Refuses CNAMEs where none can stand (RFC 1034, section 3.6.2), and those to themselves.
+fn check_aliases(
+    table: &Table<'_>,
+    zones: &Zones,
+    names: &Read<Vec<Spanned<WireName>>>,
+    endpoints: &Read<Vec<Read<EndpointSpec>>>,
+    all_down: &Read<AllDown>,
+) -> Read<()> {
+    let (Ok(names), Ok(endpoints)) = (names, endpoints) else { return Ok(()) };
+    let aliases = endpoints.iter().flatten().filter_map(|endpoint| match &endpoint.target.value {
+        EndpointTarget::Alias(alias) => Some((alias, &endpoint.target.at)),
+        EndpointTarget::Address(_) => None,
+    });
+    let last_resort = match all_down {
+        Ok(AllDown::LastResort(LastResort::Alias(alias))) => Some((&alias.value, &alias.at)),
+        _ => None,
+    };
+    let mut outcome = Ok(());
+    for (alias, at) in aliases.chain(last_resort) {
+        for name in names {
+            let is_apex = zones.zone_of(name) == Ok(Some(&name.value));
+            let problem = match is_apex {
+                true => Problem::AliasAtApex(name.to_string()),
+                false if *alias == name.value => Problem::AliasToItself(alias.to_string()),
+                false => continue,
+            };
+            outcome = Err(table.reader().report(at, problem));
+        }
+    }
+    outcome
+}

@@ -1,0 +1,141 @@
+//! What good files mean: defaults, and the many ways to write the same thing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::catalog::LogFormat;
+use crate::health::{RiseFall, Schedule, Scheme};
+use crate::model::{AdminState, SiteId, TtlRange};
+use crate::steer::MinHealthy;
+
+fn spec(from: &str, to: &str) -> Spec {
+    match read_octets(changed(from, to)) {
+        Ok(spec) => spec,
+        Err(errors) => panic!("{}", errors.render(Dress::Plain)),
+    }
+}
+
+#[test]
+fn defaults_are_filled_in() {
+    let spec = spec("", "");
+    let listen = ["0.0.0.0:53", "[::]:53"].map(|text| text.parse::<SocketAddr>().unwrap());
+    assert_eq!(spec.server.listen, listen);
+    assert_eq!(spec.server.workers, None);
+    assert_eq!(spec.server.max_udp_payload, 1232);
+    assert_eq!(spec.server.tcp_idle_timeout, Duration::from_secs(10));
+    assert_eq!(spec.server.tcp_max_connections, 1024);
+    assert_eq!(spec.server.tcp_max_connections_per_client, 64);
+    assert!(spec.server.watch_files);
+    assert_eq!(spec.log, LogSpec { format: LogFormat::Text, level: tracing::Level::INFO });
+    assert_eq!(spec.admin.listen, None);
+    assert_eq!(spec.ecs, EcsSpec { enabled: true, max_scope_v4: 32, max_scope_v6: 56 });
+    assert_eq!(spec.health.state_max_age, Duration::from_secs(600));
+    assert_eq!(spec.health.max_probes_in_flight, 256);
+    assert_eq!(spec.sites[0].admin_state, AdminState::Enabled);
+    let check = &spec.checks[0];
+    assert_eq!((check.schedule, check.rise_fall), (Schedule::default(), RiseFall::default()));
+    let service = &spec.services[0];
+    assert_eq!(service.ttl, TtlRange::new(30, 30).unwrap());
+    assert_eq!((service.max_answers, &service.all_down), (1, &AllDown::FailOpen));
+    assert_eq!(service.steering.within_site, None);
+    assert_eq!(service.steering.min_healthy, MinHealthy::Count(1));
+    assert_eq!((service.steering.hash_prefix_v4, service.steering.hash_prefix_v6), (24, 56));
+}
+
+#[test]
+fn paths_start_at_the_directory_of_the_file() {
+    let spec = spec("", "[geoip]\ndatabases = [\"a.mmdb\", \"/b.mmdb\"]");
+    assert_eq!(spec.zones[0].file.value, PathBuf::from("etc/example.zone"));
+    let databases: Vec<_> = spec.geoip.databases.into_iter().map(|path| path.value).collect();
+    assert_eq!(databases, [PathBuf::from("etc/a.mmdb"), PathBuf::from("/b.mmdb")]);
+}
+
+#[test]
+fn sections_keep_the_order_of_the_file() {
+    let spec = spec("", "");
+    let sites: Vec<_> = spec.sites.iter().map(|site| site.name.as_str()).collect();
+    assert_eq!(sites, ["seoul", "frankfurt"]);
+    assert_eq!(spec.services[0].endpoints[1].site.value, SiteId(1));
+    assert_eq!(spec.services[0].check.as_ref().map(|check| check.value), Some(CheckIndex(0)));
+}
+
+#[test]
+fn a_ttl_is_written_in_four_ways() {
+    for (text, min, max) in [
+        ("60", 60, 60),
+        ("\"1m\"", 60, 60),
+        ("{ min = 0, max = \"1d\" }", 0, 86_400),
+        ("{ min = \"5s\", max = 30 }", 5, 30),
+    ] {
+        let spec = spec("check = \"web\"", &format!("check = \"web\"\nttl = {text}"));
+        assert_eq!(spec.services[0].ttl, TtlRange::new(min, max).unwrap(), "{text}");
+    }
+}
+
+#[test]
+fn a_probe_takes_what_it_lacks_from_endpoint_and_check() {
+    for (probe, expected) in [
+        ("", "192.0.2.10:8080"),
+        (", probe = \"127.0.0.1\"", "127.0.0.1:8080"),
+        (", probe = \"::1\"", "[::1]:8080"),
+        (", probe = \"[::1]:81\"", "[::1]:81"),
+    ] {
+        let spec = spec("address = \"192.0.2.10\"", &format!("address = \"192.0.2.10\"{probe}"));
+        let probe = spec.services[0].endpoints[0].probe;
+        assert_eq!(probe, Some(expected.parse().unwrap()), "{probe:?}");
+    }
+    let unchecked = spec("check = \"web\"\n", "");
+    assert_eq!(unchecked.services[0].endpoints[0].probe, None);
+}
+
+#[test]
+fn statuses_are_codes_and_ranges() {
+    let spec = spec("port = 8080", "port = 80\nexpect_status = [204, \"301\", \"400-403\"]");
+    let CheckKind::Http(http) = &spec.checks[0].kind else { panic!("an http check") };
+    let passes = |status| http.check.expect_status.iter().any(|range| range.contains(status));
+    for (status, expected) in [(204, true), (205, false), (301, true), (403, true), (404, false)] {
+        assert_eq!(passes(status), expected, "{status}");
+    }
+}
+
+#[test]
+fn last_resorts_are_addresses_or_a_name() {
+    let all_down = |text: &str| {
+        let text = format!("check = \"web\"\nall_down = \"last-resort\"\nlast_resort = {text}");
+        spec("check = \"web\"", &text).services.remove(0).all_down
+    };
+    for (text, count) in [("\"192.0.2.1\"", 1), ("[\"192.0.2.1\", \"2001:db8::1\"]", 2)] {
+        let AllDown::LastResort(LastResort::Addresses(addresses)) = all_down(text) else {
+            panic!("{text} is addresses")
+        };
+        assert_eq!(addresses.len(), count);
+    }
+    let AllDown::LastResort(LastResort::Alias(alias)) = all_down("\"sorry.example.net\"") else {
+        panic!("a name")
+    };
+    assert_eq!(alias.to_string(), "sorry.example.net.");
+    assert_eq!(alias.at.key, "service.www.last_resort");
+}
+
+#[test]
+fn https_is_a_type_or_a_scheme() {
+    for text in [
+        "type = \"https\"",
+        "type = \"http\"\nscheme = \"https\"",
+        "type = \"https\"\nscheme = \"https\"",
+    ] {
+        let spec = spec("type = \"http\"", text);
+        let CheckKind::Http(http) = &spec.checks[0].kind else { panic!("an http check") };
+        assert_eq!((http.check.scheme, http.check.verify), (Scheme::Https, true), "{text}");
+    }
+}
+
+#[test]
+fn a_count_and_a_share_are_told_apart() {
+    for (text, expected) in [("1", "Count(1)"), ("1.0", "Fraction(1.0)")] {
+        let spec = spec("check = \"web\"", &format!("check = \"web\"\nmin_healthy = {text}"));
+        assert_eq!(format!("{:?}", spec.services[0].steering.min_healthy), expected);
+    }
+}

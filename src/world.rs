@@ -1,0 +1,154 @@
+//! The snapshot that queries are answered from, and its single writer.
+//!
+//! A [`Snapshot`] is immutable and holds catalog and health together, so a query never
+//! sees one half of a change. Readers load it without a lock. There is one [`Writer`];
+//! outcomes of probes and new configurations reach it one after the other, and each batch
+//! makes one new snapshot. It knows no channel and no clock: `daemon` feeds it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::catalog::{Catalog, ServiceEntry};
+use crate::health::{Applied, HealthTable, Outcome, TargetKey, TargetStatus, Transition};
+use crate::model::{Family, ServiceId, TargetId};
+use crate::steer::{self, Standing};
+
+/// Everything a query needs.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The configuration, compiled.
+    pub catalog: Arc<Catalog>,
+    /// What each service may answer now, per family.
+    standings: Vec<[Arc<Standing>; 2]>,
+    /// Counts the configurations installed since the start, from 1.
+    pub generation: u64,
+}
+
+impl Snapshot {
+    /// A service of this snapshot's catalog.
+    pub fn service(&self, id: ServiceId) -> &ServiceEntry {
+        &self.catalog.services[id.0 as usize]
+    }
+
+    /// What a service may answer.
+    pub fn standing(&self, id: ServiceId, family: Family) -> &Standing {
+        &self.standings[id.0 as usize][family.index()]
+    }
+}
+
+/// The present snapshot, for any number of readers.
+#[derive(Debug)]
+pub struct World {
+    current: ArcSwap<Snapshot>,
+}
+
+impl World {
+    /// The present snapshot; hold it for one query or one batch, no longer.
+    pub fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    /// The present snapshot, to keep.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+}
+
+/// The one that makes snapshots.
+#[derive(Debug)]
+pub struct Writer {
+    world: Arc<World>,
+    health: HealthTable,
+}
+
+impl Writer {
+    /// Opens a world with a health table made for the catalog's targets.
+    pub fn new(catalog: Catalog, health: HealthTable) -> Self {
+        let standings = assess_all(&catalog, &health);
+        let snapshot = Snapshot { catalog: Arc::new(catalog), standings, generation: 1 };
+        Self { world: Arc::new(World { current: ArcSwap::from_pointee(snapshot) }), health }
+    }
+
+    /// The world written to.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// Health as it stands.
+    pub fn health(&self) -> &HealthTable {
+        &self.health
+    }
+
+    /// Puts a new configuration in force. Targets that stay keep their history, services
+    /// that stay go on with their rotations.
+    pub fn install(&mut self, mut catalog: Catalog, now: SystemTime) {
+        let old = self.world.snapshot();
+        carry_turns(&old.catalog, &mut catalog);
+        self.health.reload(&catalog.targets, now);
+        let standings = assess_all(&catalog, &self.health);
+        let generation = old.generation + 1;
+        self.publish(Snapshot { catalog: Arc::new(catalog), standings, generation });
+    }
+
+    /// Takes in what probes saw, each with the sequence number of its probe, and makes a
+    /// new snapshot if any answer may change. Returns what changed state.
+    pub fn observe(
+        &mut self,
+        reports: impl IntoIterator<Item = (TargetKey, u64, Outcome)>,
+        now: SystemTime,
+    ) -> Vec<(TargetKey, Transition)> {
+        let old = self.world.snapshot();
+        let mut transitions = Vec::new();
+        let mut touched: Vec<ServiceId> = Vec::new();
+        for (key, sequence, outcome) in reports {
+            let applied = self.health.apply(&key, sequence, outcome, now);
+            let Applied::Counted { status_changed, transition } = applied else { continue };
+            if status_changed && let Some(users) = old.catalog.users_of_target.get(&key) {
+                touched.extend(users);
+            }
+            transitions.extend(transition.map(|transition| (key, transition)));
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        if !touched.is_empty() {
+            let mut standings = old.standings.clone();
+            for id in touched {
+                standings[id.0 as usize] = assess_one(old.service(id), &self.health);
+            }
+            let (catalog, generation) = (old.catalog.clone(), old.generation);
+            self.publish(Snapshot { catalog, standings, generation });
+        }
+        transitions
+    }
+
+    fn publish(&self, snapshot: Snapshot) {
+        self.world.current.store(Arc::new(snapshot));
+    }
+}
+
+fn assess_all(catalog: &Catalog, health: &HealthTable) -> Vec<[Arc<Standing>; 2]> {
+    catalog.services.iter().map(|entry| assess_one(entry, health)).collect()
+}
+
+fn assess_one(entry: &ServiceEntry, health: &HealthTable) -> [Arc<Standing>; 2] {
+    let status = |target: TargetId| -> TargetStatus {
+        health.status(target).expect("the table is made for the catalog's targets")
+    };
+    Family::BOTH.map(|family| Arc::new(steer::assess(&entry.steering, family, &status).standing))
+}
+
+/// Services of the same name and as many rotations go on counting where they were.
+fn carry_turns(old: &Catalog, new: &mut Catalog) {
+    let by_name: HashMap<&str, &ServiceEntry> =
+        old.services.iter().map(|entry| (entry.steering.name.as_str(), entry)).collect();
+    for entry in &mut new.services {
+        if let Some(before) = by_name.get(entry.steering.name.as_str())
+            && before.turns.slots() == entry.turns.slots()
+        {
+            entry.turns = Arc::clone(&before.turns);
+        }
+    }
+}
