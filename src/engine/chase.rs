@@ -1,0 +1,335 @@
+//! From a question to its records: the algorithm of RFC 1034, section 4.3.2, with a
+//! steering decision where a name belongs to a service.
+//!
+//! Aliases are followed through every zone held here, a loop is left at its first
+//! repetition, and the response code is that of the last name reached (RFC 6604, section
+//! 3). Nothing here reads or writes packets' fixed parts: that is `wire`.
+
+use crate::catalog::ServiceEntry;
+use crate::model::{EndpointTarget, Family, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
+use crate::steer::{self, Outcome, Picks};
+use crate::wire::{Answered, Query, Rcode, ResponseWriter, Section};
+use crate::world::Snapshot;
+use crate::zone::{Cut, Found, Rrset, Zone};
+
+use super::client::Asker;
+use super::dice::{LiveDice, Random};
+
+/// Aliases followed for one question; resolvers give up at about as many.
+const MAX_ALIASES: usize = 16;
+
+/// Memory for names, used again for every query.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// The name being looked up; at first QNAME.
+    pub(super) name: LookupName,
+    /// The name of an additional address.
+    additional: LookupName,
+}
+
+/// One question on its way.
+pub(super) struct Chase<'a, 'b> {
+    snapshot: &'a Snapshot,
+    query: &'a Query<'a>,
+    asker: Asker,
+    writer: &'a mut ResponseWriter<'b>,
+    name: &'a mut LookupName,
+    additional: &'a mut LookupName,
+    random: &'a mut Random,
+    /// Hashes of the names looked up so far.
+    visited: [u64; MAX_ALIASES + 1],
+    hops: usize,
+    authoritative: bool,
+    bits_read: u8,
+}
+
+/// What one lookup leads to.
+enum Step {
+    /// The name in `Chase::name` is next.
+    Follow,
+    /// This is the end.
+    Done(Rcode),
+}
+
+impl<'a, 'b> Chase<'a, 'b> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        query: &'a Query<'a>,
+        asker: Asker,
+        writer: &'a mut ResponseWriter<'b>,
+        scratch: &'a mut Scratch,
+        random: &'a mut Random,
+    ) -> Self {
+        Self {
+            snapshot,
+            query,
+            asker,
+            writer,
+            name: &mut scratch.name,
+            additional: &mut scratch.additional,
+            random,
+            visited: [0; MAX_ALIASES + 1],
+            hops: 0,
+            authoritative: false,
+            bits_read: 0,
+        }
+    }
+
+    /// Writes the records and says what belongs into the header.
+    pub(super) fn run(mut self) -> Answered {
+        let rcode = loop {
+            match self.step() {
+                Step::Done(rcode) => break rcode,
+                Step::Follow if self.writer.is_truncated() => break Rcode::NoError,
+                Step::Follow => {
+                    let hash = self.name.suffix_hash(self.name.label_count());
+                    if self.hops == MAX_ALIASES || self.visited[..self.hops + 1].contains(&hash) {
+                        break Rcode::NoError;
+                    }
+                    self.hops += 1;
+                }
+            }
+        };
+        Answered {
+            rcode,
+            authoritative: self.authoritative,
+            scope: self.asker.scope(self.bits_read),
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        self.visited[self.hops] = self.name.suffix_hash(self.name.label_count());
+        let snapshot = self.snapshot;
+        let qtype = self.query.qtype;
+        let Some(zone) = snapshot.catalog.zones.find_for(self.name, qtype) else {
+            // An alias that leaves our zones is the resolver's to follow.
+            return Step::Done(if self.hops == 0 { Rcode::Refused } else { Rcode::NoError });
+        };
+        let found = zone.lookup(self.name, qtype);
+        if !matches!(found, Found::Referral { .. }) {
+            self.authoritative = true;
+        }
+        match found {
+            Found::Data(rrset) => {
+                if self.put(rrset) {
+                    self.add_addresses(rrset);
+                }
+                Step::Done(Rcode::NoError)
+            }
+            Found::Service { service } => self.service(zone, service),
+            Found::Cname(rrset) => {
+                self.put(rrset);
+                self.follow(rrset.rdatas().next().unwrap_or_default())
+            }
+            Found::Dname { rrset, labels } => self.redirect(rrset, labels),
+            Found::Referral { cut, labels } => self.refer(zone, cut, labels),
+            Found::NoData => self.negative(zone, Rcode::NoError, None),
+            Found::NxDomain => self.negative(zone, Rcode::NxDomain, None),
+        }
+    }
+
+    /// Puts an RRset of the current name into the answer, or says that it did not fit.
+    fn put(&mut self, rrset: &Rrset) -> bool {
+        let owner = owner_of(self.hops, self.name);
+        let fitted = self.writer.rrset(Section::Answer, owner, rrset, rrset.ttl());
+        self.truncate_unless(fitted)
+    }
+
+    fn truncate_unless(&mut self, fitted: bool) -> bool {
+        if !fitted {
+            self.writer.set_truncated();
+        }
+        fitted
+    }
+
+    /// Goes on with an alias's target, an uncompressed wire-format name.
+    fn follow(&mut self, target: &[u8]) -> Step {
+        match self.name.fill(target) {
+            Some(_) => Step::Follow,
+            None => Step::Done(Rcode::NoError),
+        }
+    }
+
+    /// A DNAME above the name: itself, and the CNAME it makes (RFC 6672, section 3.1).
+    fn redirect(&mut self, dname: &Rrset, labels: usize) -> Step {
+        let owner_at = self.name.suffix_start(labels);
+        let fitted =
+            self.writer.rrset(Section::Answer, Some(self.name.suffix(labels)), dname, dname.ttl());
+        if !self.truncate_unless(fitted) {
+            return Step::Done(Rcode::NoError);
+        }
+        let target = dname.rdatas().next().unwrap_or_default();
+        if owner_at + target.len() > MAX_NAME_OCTETS {
+            return Step::Done(Rcode::YxDomain);
+        }
+        // The case of the question is kept where the question is the alias.
+        let original = if self.hops == 0 { self.query.question } else { self.name.as_wire() };
+        let mut made = [0; MAX_NAME_OCTETS];
+        made[..owner_at].copy_from_slice(&original[..owner_at]);
+        made[owner_at..owner_at + target.len()].copy_from_slice(target);
+        let made = &made[..owner_at + target.len()];
+        let owner = owner_of(self.hops, self.name);
+        let fitted =
+            self.writer.record(Section::Answer, owner, RecordType::CNAME, dname.ttl(), made);
+        if !self.truncate_unless(fitted) || self.query.qtype == RecordType::CNAME {
+            return Step::Done(Rcode::NoError);
+        }
+        self.follow(made)
+    }
+
+    /// A delegation: the child's name servers, and the addresses of those we know.
+    fn refer(&mut self, zone: &Zone, cut: &Cut, labels: usize) -> Step {
+        let ns = cut.ns();
+        let fitted =
+            self.writer.rrset(Section::Authority, Some(self.name.suffix(labels)), ns, ns.ttl());
+        if !self.truncate_unless(fitted) {
+            return Step::Done(Rcode::NoError);
+        }
+        for host in ns.rdatas() {
+            // Glue the child cannot be reached without must be there whole (RFC 9471,
+            // section 3.1); the rest is kind, not needed.
+            let required = is_below(host, self.name.suffix(labels));
+            if !self.add_address(Some(zone), host) && required {
+                self.writer.set_truncated();
+            }
+        }
+        Step::Done(Rcode::NoError)
+    }
+
+    /// Adds the addresses of the hosts that an NS, MX or SRV RRset names.
+    fn add_addresses(&mut self, rrset: &Rrset) {
+        let name_at = match rrset.rtype() {
+            RecordType::NS => 0,
+            RecordType::MX => 2,
+            RecordType::SRV => 6,
+            _ => return,
+        };
+        for rdata in rrset.rdatas() {
+            self.add_address(None, rdata.get(name_at..).unwrap_or_default());
+        }
+    }
+
+    /// Adds what is known of one host's addresses; `glue_of` is the zone whose glue counts.
+    /// Returns whether everything fitted.
+    fn add_address(&mut self, glue_of: Option<&Zone>, host: &[u8]) -> bool {
+        if self.additional.fill(host).is_none() {
+            return true;
+        }
+        let snapshot = self.snapshot;
+        let own = snapshot.catalog.zones.find(self.additional).map(|zone| &**zone);
+        let holder = match (own, glue_of) {
+            (Some(own), Some(parent)) if parent.apex_labels() > own.apex_labels() => parent,
+            (Some(own), _) => own,
+            (None, _) => return true,
+        };
+        let mut fitted = true;
+        for rrset in holder.addresses(self.additional).into_iter().flatten() {
+            let owner = Some(self.additional.as_wire());
+            fitted &= self.writer.rrset(Section::Additional, owner, rrset, rrset.ttl());
+        }
+        fitted
+    }
+
+    /// NODATA or NXDOMAIN: the SOA for as long as nothing may be remembered (RFC 2308,
+    /// section 5), or less.
+    fn negative(&mut self, zone: &Zone, rcode: Rcode, ttl_cap: Option<u32>) -> Step {
+        let ttl = zone.negative_ttl().min(ttl_cap.unwrap_or(u32::MAX));
+        let apex = self.name.suffix(zone.apex_labels());
+        let fitted = self.writer.rrset(Section::Authority, Some(apex), zone.soa(), ttl);
+        self.truncate_unless(fitted);
+        Step::Done(rcode)
+    }
+
+    /// A name of a service: decide, and write what was decided.
+    fn service(&mut self, zone: &Zone, id: ServiceId) -> Step {
+        let snapshot = self.snapshot;
+        let entry = snapshot.service(id);
+        let qtype = self.query.qtype;
+        let Some(family) = family_asked(entry, qtype) else {
+            return self.negative(zone, Rcode::NoError, None);
+        };
+        let mut dice = LiveDice { turns: &entry.turns, random: self.random };
+        let decision = steer::decide(
+            &entry.steering,
+            snapshot.standing(id, family),
+            family,
+            self.asker.client,
+            self.name.as_wire(),
+            &mut dice,
+        );
+        self.bits_read = self.bits_read.max(decision.scope);
+        match decision.outcome {
+            Outcome::Chosen(picks) => self.chosen(zone, entry, family, &picks, decision.ttl),
+            Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, ttl_cap),
+            Outcome::ServFail => Step::Done(Rcode::ServFail),
+            Outcome::Refused => Step::Done(Rcode::Refused),
+        }
+    }
+
+    fn chosen(
+        &mut self,
+        zone: &Zone,
+        entry: &ServiceEntry,
+        family: Family,
+        picks: &Picks,
+        ttl: u32,
+    ) -> Step {
+        let service = &entry.steering;
+        let first = picks.as_slice().first().map(|&index| service.target(index));
+        if let Some(EndpointTarget::Alias(target)) = first {
+            let owner = owner_of(self.hops, self.name);
+            let rdata = target.as_wire();
+            let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
+            let asked_itself = self.query.qtype == RecordType::CNAME;
+            if !self.truncate_unless(fitted) || asked_itself {
+                return Step::Done(Rcode::NoError);
+            }
+            return self.follow(rdata);
+        }
+        if self.query.qtype == RecordType::CNAME {
+            return self.negative(zone, Rcode::NoError, Some(ttl));
+        }
+        // A CNAME among further picks cannot stand beside addresses (RFC 1034, 3.6.2).
+        let addresses = picks.as_slice().iter().filter_map(|&index| match service.target(index) {
+            EndpointTarget::Address(address) if Family::of(*address) == family => Some(*address),
+            _ => None,
+        });
+        let fitted = self.writer.addresses(owner_of(self.hops, self.name), addresses, ttl);
+        self.truncate_unless(fitted);
+        Step::Done(Rcode::NoError)
+    }
+}
+
+/// The owner to write: nothing for the question's own name, which is pointed at.
+fn owner_of(hops: usize, name: &LookupName) -> Option<&[u8]> {
+    (hops > 0).then(|| name.as_wire())
+}
+
+/// The family a question about a service is decided in.
+///
+/// | QTYPE | family |
+/// |---|---|
+/// | A | IPv4 |
+/// | AAAA | IPv6 |
+/// | ANY | the first the service has (RFC 8482, section 4.1) |
+/// | CNAME, and any type where all endpoints are aliases | IPv4: aliases are in both |
+/// | other | none: the answer is NODATA |
+fn family_asked(entry: &ServiceEntry, qtype: RecordType) -> Option<Family> {
+    match qtype {
+        RecordType::A => Some(Family::V4),
+        RecordType::AAAA => Some(Family::V6),
+        RecordType::ANY if entry.steering.has_family(Family::V4) => Some(Family::V4),
+        RecordType::ANY => Some(Family::V6),
+        _ if entry.steering.is_alias() => Some(Family::V4),
+        _ => None,
+    }
+}
+
+/// Whether an uncompressed name lies at or below `ancestor` (lowercase).
+fn is_below(name: &[u8], ancestor: &[u8]) -> bool {
+    let mut rest = name;
+    while rest.len() > ancestor.len() {
+        rest = &rest[1 + usize::from(rest[0])..];
+    }
+    rest.eq_ignore_ascii_case(ancestor)
+}
