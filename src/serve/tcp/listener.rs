@@ -1,0 +1,197 @@
+//! Accepts the connections of one listen address and owns their tasks.
+//!
+//! It never waits for a client: a connection over a cap is closed at once.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error, warn};
+
+use super::admission::{Permit, Refusal};
+use super::connection::{Ended, serve, stopped};
+use super::{Admission, LiveCounters, count};
+use crate::serve::Answer;
+use crate::serve::log_limit::LogLimit;
+
+/// Rest after an accept that failed for want of descriptors or memory: trying again at once
+/// would only spin, since the connection stays in the queue.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+static ACCEPT_ERRORS: LogLimit = LogLimit::new(Duration::from_secs(10));
+static FULL: LogLimit = LogLimit::new(Duration::from_secs(10));
+static PANICS: LogLimit = LogLimit::new(Duration::from_secs(10));
+static CLIENT_FULL: LogLimit = LogLimit::new(Duration::from_secs(10));
+
+/// The TCP side of one listen address.
+pub(crate) struct Listener<F> {
+    pub(crate) listener: TcpListener,
+    pub(crate) local: SocketAddr,
+    pub(crate) factory: Arc<F>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) counters: Arc<LiveCounters>,
+    pub(crate) stop: watch::Receiver<bool>,
+    /// How long connections may go on after the stop.
+    pub(crate) stop_grace: Duration,
+}
+
+impl<A: Answer, F: Fn() -> A> Listener<F> {
+    /// Serves until told to stop, then lets the connections end, at most for the grace.
+    pub(crate) async fn run(mut self) {
+        let mut connections = JoinSet::new();
+        loop {
+            select! {
+                () = stopped(&mut self.stop) => break,
+                // Takes ended tasks away, so that they do not pile up.
+                Some(ended) = connections.join_next() => look_for_panic(&ended, self.local, &self.counters),
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.open(stream, peer, &mut connections),
+                    Err(error) if concerns_one_connection(&error) => {}
+                    Err(error) => self.rest_after(&error).await,
+                }
+            }
+        }
+        drop(self.listener);
+        let all_ended = async {
+            while let Some(ended) = connections.join_next().await {
+                look_for_panic(&ended, self.local, &self.counters);
+            }
+        };
+        if timeout(self.stop_grace, all_ended).await.is_err() {
+            debug!(address = %self.local, cut = connections.len(), "cut TCP connections off");
+        }
+        connections.shutdown().await;
+    }
+
+    fn open(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+        let permit = match self.admission.admit(peer.ip()) {
+            Ok(permit) => permit,
+            Err(refusal) => return self.refuse(refusal, peer),
+        };
+        count(&self.counters.connections);
+        let guard = OpenConnection::new(permit, Arc::clone(&self.counters));
+        // Without it a reply could wait for the acknowledgement of the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%peer, %error, "cannot set TCP_NODELAY");
+        }
+        let answer = (self.factory)();
+        let idle_timeout = self.admission.limits().idle_timeout;
+        let stop = self.stop.clone();
+        connections.spawn(async move {
+            let ended = serve(stream, peer, answer, idle_timeout, stop, &guard.counters).await;
+            match &ended {
+                Ended::TimedOut => count(&guard.counters.timed_out),
+                Ended::Failed(error) => {
+                    count(&guard.counters.failed);
+                    debug!(%peer, %error, "TCP connection failed");
+                }
+                Ended::ByPeer | Ended::Dropped | Ended::Stopped => {}
+            }
+            debug!(%peer, ?ended, "TCP connection ended");
+        });
+    }
+
+    fn refuse(&self, refusal: Refusal, peer: SocketAddr) {
+        let limits = self.admission.limits();
+        match refusal {
+            Refusal::Full => {
+                count(&self.counters.refused_full);
+                if let Some(held_back) = FULL.pass(Instant::now()) {
+                    let limit = limits.max_connections;
+                    warn!(%peer, limit, held_back, "refused a TCP connection: all are taken");
+                }
+            }
+            Refusal::Client => {
+                count(&self.counters.refused_per_client);
+                if let Some(held_back) = CLIENT_FULL.pass(Instant::now()) {
+                    let limit = limits.max_per_client;
+                    warn!(%peer, limit, held_back, "refused a TCP connection: the client has its share");
+                }
+            }
+        }
+    }
+
+    async fn rest_after(&mut self, error: &io::Error) {
+        if let Some(held_back) = ACCEPT_ERRORS.pass(Instant::now()) {
+            warn!(address = %self.local, %error, held_back, "cannot accept TCP connections");
+        }
+        select! {
+            () = stopped(&mut self.stop) => {}
+            () = sleep(PAUSE_AFTER_ERROR) => {}
+        }
+    }
+}
+
+/// A panic in the engine ends the connection it happened on and no other.
+fn look_for_panic(ended: &Result<(), JoinError>, local: SocketAddr, counters: &LiveCounters) {
+    if ended.as_ref().is_err_and(JoinError::is_panic) {
+        count(&counters.failed);
+        if let Some(held_back) = PANICS.pass(Instant::now()) {
+            error!(address = %local, held_back, "a query over TCP made the engine panic");
+        }
+    }
+}
+
+/// Counts a connection as open for as long as it lives, even if its task is cut off.
+struct OpenConnection {
+    counters: Arc<LiveCounters>,
+    _permit: Permit,
+}
+
+impl OpenConnection {
+    fn new(permit: Permit, counters: Arc<LiveCounters>) -> Self {
+        count(&counters.open);
+        Self { counters, _permit: permit }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.counters.open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Whether accepting failed because of the connection, which is then gone from the queue, so
+/// that the next can be tried at once. accept(2) passes network errors of the new socket on.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::ECONNRESET
+                | libc::EINTR
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::ENOPROTOOPT
+                | libc::ENONET
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lack_of_means_makes_accepting_rest() {
+        for (code, one) in [
+            (libc::ECONNABORTED, true),
+            (libc::EHOSTUNREACH, true),
+            (libc::EMFILE, false),
+            (libc::ENFILE, false),
+            (libc::ENOBUFS, false),
+            (libc::ENOMEM, false),
+        ] {
+            assert_eq!(concerns_one_connection(&io::Error::from_raw_os_error(code)), one, "{code}");
+        }
+    }
+}
