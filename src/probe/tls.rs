@@ -1,0 +1,133 @@
+//! TLS for HTTPS probes: whom to trust, by an explicit ring provider and nothing global.
+//!
+//! Sessions are never resumed, so that each probe sees the certificate in use now.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_platform_verifier::Verifier;
+
+use super::ProbeError;
+
+/// Whose certificate convinces.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Trust {
+    /// Anybody's: the check says `verify = false`.
+    Anybody,
+    /// Those the system trusts.
+    System,
+    /// Those signed by one of these, in PEM.
+    Authorities(Arc<[u8]>),
+}
+
+/// The client side of TLS under `trust`, offering the protocols of `alpn`.
+pub(super) fn client_config(trust: &Trust, alpn: &[&str]) -> Result<ClientConfig, ProbeError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = verifier(trust, &provider)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ProbeError::Client(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// Whether a CA file can be used, for telling at load time rather than at the first probe.
+///
+/// # Errors
+/// When it holds no certificate, or one that cannot be read.
+pub fn check_ca_pem(pem: &[u8]) -> Result<(), ProbeError> {
+    roots(pem).map(|_| ())
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, ProbeError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let bad = |error: String| ProbeError::BadCertificate(error);
+        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+    }
+    if roots.is_empty() { Err(ProbeError::NoCertificate) } else { Ok(roots) }
+}
+
+fn verifier(
+    trust: &Trust,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, ProbeError> {
+    let provider = Arc::clone(provider);
+    Ok(match trust {
+        Trust::Anybody => Arc::new(AcceptAny { provider }),
+        Trust::System => Arc::new(
+            Verifier::new(provider)
+                .map_err(|error| ProbeError::SystemCertificates(error.to_string()))?,
+        ),
+        Trust::Authorities(pem) => {
+            let roots = Arc::new(roots(pem)?);
+            WebPkiServerVerifier::builder_with_provider(roots, provider)
+                .build()
+                .map_err(|error| ProbeError::BadCertificate(error.to_string()))?
+        }
+    })
+}
+
+/// Accepts every certificate, and handshakes signed by whatever key: an old device's
+/// certificate that nobody can parse must not keep its probe from passing.
+#[derive(Debug)]
+struct AcceptAny {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_file_without_certificates_is_told_at_load_time() {
+        assert_eq!(check_ca_pem(b"not a certificate"), Err(ProbeError::NoCertificate));
+        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(matches!(check_ca_pem(broken), Err(ProbeError::BadCertificate(_))));
+    }
+}
