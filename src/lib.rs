@@ -1,5 +1,42 @@
 //! Meridian, an authoritative DNS server for global server load balancing.
+//!
+//! # The story of one query
+//!
+//! A packet arrives at a worker of [`serve`] and goes to [`engine`], octets in, octets
+//! out. [`wire`] reads the question. [`zone`] finds what its name is: ordinary records,
+//! written back as they are, or the name of a service. For a service [`steer`] decides,
+//! by the client's ranking from [`geo`] and the health the snapshot holds, and [`wire`]
+//! writes the chosen addresses.
+//!
+//! All of that reads one immutable snapshot of [`world`]. Snapshots are made by one
+//! writer: from a configuration that [`config`] compiled to a [`catalog`], and from the
+//! outcomes of [`probe`]s, which [`health`] turns into up and down. [`daemon`] ties the
+//! rooms together; [`cli`] is what people type.
+//!
+//! A room uses only rooms below its own; `tests/architecture.rs` holds the arrows.
 
 #![deny(unsafe_code)]
 
 pub mod model;
+
+pub mod geo;
+pub mod health;
+pub mod zone;
+
+pub mod steer;
+pub mod wire;
+
+pub mod catalog;
+
+pub mod config;
+pub mod world;
+
+pub mod engine;
+
+pub mod admin;
+pub mod probe;
+pub mod serve;
+
+pub mod daemon;
+
+pub mod cli;

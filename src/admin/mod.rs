@@ -1,0 +1,116 @@
+//! The admin side, as far as it goes: liveness, status as JSON, metrics for Prometheus.
+//!
+//! It asks the daemon over a channel and holds no state of its own. It changes nothing:
+//! draining and forcing are done in the configuration for now.
+
+mod metrics;
+mod status;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info};
+
+use crate::health::HealthTable;
+use crate::serve::Counters;
+use crate::world::Snapshot;
+
+/// Why the admin side cannot start.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address} for `admin.listen`: {source}")]
+pub struct AdminError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// A question to the daemon.
+#[derive(Debug)]
+pub struct Request {
+    page: Page,
+    reply: oneshot::Sender<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Page {
+    Status,
+    Metrics,
+}
+
+/// What the daemon shows.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// What queries are answered from.
+    pub snapshot: &'a Snapshot,
+    /// Health as it stands.
+    pub health: &'a HealthTable,
+    /// What the sockets counted.
+    pub counters: &'a Counters,
+    /// Targets without an outcome for too long.
+    pub stalled: usize,
+    /// Since the start.
+    pub uptime: Duration,
+    /// Configurations that were refused since the start.
+    pub reloads_failed: u64,
+}
+
+impl Request {
+    /// Answers with what the daemon sees now.
+    pub fn answer(self, view: &View<'_>) {
+        let text = match self.page {
+            Page::Status => status::json(view),
+            Page::Metrics => metrics::text(view),
+        };
+        // Whoever asked may have gone; that is no matter.
+        let _ = self.reply.send(text);
+    }
+}
+
+/// Listens on `address` for as long as the runtime lives; requests go to `daemon`.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn start(
+    address: SocketAddr,
+    daemon: mpsc::Sender<Request>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(), AdminError> {
+    let _context = runtime.enter();
+    let failed = |source| AdminError { address, source };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let listener = TcpListener::from_std(listener).map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    info!(address = %local, "admin listens");
+    let routes = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/status", get(|State(daemon)| page(daemon, Page::Status, "application/json")))
+        .route(
+            "/metrics",
+            get(|State(daemon)| page(daemon, Page::Metrics, "text/plain; version=0.0.4")),
+        )
+        .with_state(daemon);
+    runtime.spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            error!(%error, "admin has ended");
+        }
+    });
+    Ok(())
+}
+
+async fn page(daemon: mpsc::Sender<Request>, page: Page, content_type: &'static str) -> Response {
+    let (reply, answer) = oneshot::channel();
+    if daemon.send(Request { page, reply }).await.is_ok()
+        && let Ok(text) = answer.await
+    {
+        return ([(header::CONTENT_TYPE, content_type)], text).into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n").into_response()
+}

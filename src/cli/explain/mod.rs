@@ -1,0 +1,122 @@
+//! `meridian explain`: what a client would get for a name, and why.
+//!
+//! It compiles the configuration as `serve` does and calls the functions that serve; what
+//! it prints is their trace. Health is not probed: every endpoint counts as up, unless the
+//! state file knows better or `--down` says otherwise.
+
+mod find;
+mod report;
+mod text;
+
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::catalog::Catalog;
+use crate::daemon::DiskFiles;
+use crate::model::{Files, RecordType, WireName};
+
+use super::{ConfigPath, load};
+
+use report::{Report, Setting};
+
+/// Say what a client would get for a name, and why.
+///
+/// Health is not probed here: every endpoint counts as up, unless a fresh state file says
+/// otherwise, or --down does.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The name asked for.
+    #[arg(value_name = "NAME")]
+    name: WireName,
+    /// The type asked for.
+    #[arg(value_name = "TYPE", default_value = "A")]
+    qtype: RecordType,
+    /// The client: an address, or a network as Client Subnet would carry it. May be given
+    /// several times.
+    #[arg(long, value_name = "ADDRESS[/LENGTH]", required = true)]
+    client: Vec<Client>,
+    /// Take an endpoint (by address or CNAME target) or a whole site to be down. May be
+    /// given several times.
+    #[arg(long, value_name = "ENDPOINT|SITE")]
+    down: Vec<String>,
+    /// Print JSON, one object per client and line.
+    #[arg(long)]
+    json: bool,
+    /// Explain the world of `meridian demo` in place of a configuration.
+    #[arg(long, conflicts_with = "config")]
+    demo: bool,
+    #[command(flatten)]
+    path: ConfigPath,
+}
+
+/// A client as typed: an address and how many of its bits are known.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    address: IpAddr,
+    length: u8,
+}
+
+impl FromStr for Client {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
+        let address: IpAddr =
+            address.parse().map_err(|_| "an address such as 203.0.113.9 is expected")?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => bits,
+            Some(length) => {
+                length.parse().ok().filter(|&length| length <= bits).ok_or_else(|| {
+                    format!("a length from 0 to {bits} is expected after the slash")
+                })?
+            }
+        };
+        Ok(Self { address, length })
+    }
+}
+
+impl Explain {
+    pub(super) fn run(self) -> Result<(), anyhow::Error> {
+        if self.demo {
+            let (path, files) = super::demo::embedded();
+            return self.run_over(&path, &files);
+        }
+        self.run_over(&self.path.config, &DiskFiles)
+    }
+
+    fn run_over(&self, path: &Path, files: &dyn Files) -> Result<(), anyhow::Error> {
+        let catalog = load(path, files)?;
+        for down in &self.down {
+            if !is_known(&catalog, down) {
+                bail!("--down {down}: there is no site and no endpoint of that name");
+            }
+        }
+        let setting = Setting::new(&catalog, files, &self.down)?;
+        let mut out = std::io::stdout().lock();
+        for (number, client) in self.client.iter().enumerate() {
+            let report = Report::new(&setting, &self.name, self.qtype, *client)?;
+            if self.json {
+                writeln!(out, "{}", serde_json::to_string(&report)?)?;
+            } else {
+                let gap = if number > 0 { "\n" } else { "" };
+                write!(out, "{gap}{}", text::Text(&report))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_known(catalog: &Catalog, word: &str) -> bool {
+    catalog.sites.iter().any(|site| site.name == word)
+        || catalog
+            .services
+            .iter()
+            .flat_map(|entry| &entry.steering.endpoints)
+            .any(|endpoint| report::is_endpoint(endpoint, word))
+}

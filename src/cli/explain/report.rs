@@ -1,0 +1,387 @@
+//! The whole explanation as data; its JSON form is the interface of `--json`.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::catalog::{Catalog, ServiceEntry};
+use crate::engine::client_of;
+use crate::geo::{Database, OverrideTarget, distances};
+use crate::health::{Health, HealthTable, Saved, TargetStatus};
+use crate::model::{ClientNet, Endpoint, Family, Files, RecordType, SiteId, TargetId, WireName};
+use crate::steer::{self, Assessment, Decision, Dice, Fate, Outcome, Reason, Removal, Verdict};
+use crate::wire::ClientSubnet;
+
+use super::Client;
+use super::find::{End, find};
+
+/// Stands for the probe target of an endpoint that `--down` names.
+const TAKEN_DOWN: TargetId = TargetId(u32::MAX);
+
+/// What all clients of one run share.
+pub(super) struct Setting<'c> {
+    catalog: &'c Catalog,
+    databases: Vec<Database>,
+    health: HealthTable,
+    health_source: &'static str,
+    down: &'c [String],
+}
+
+/// One explanation.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) qtype: String,
+    pub(super) zone: Option<String>,
+    /// Names passed through by alias, the one asked for first.
+    pub(super) path: Vec<String>,
+    pub(super) client: String,
+    pub(super) location: Option<LocationReport>,
+    pub(super) service: Option<String>,
+    pub(super) policy: Option<String>,
+    pub(super) health_source: &'static str,
+    pub(super) ranking: Vec<RankedReport>,
+    pub(super) candidates: Vec<CandidateReport>,
+    pub(super) reason: String,
+    pub(super) rcode: String,
+    /// The answer: what is served, or for a policy that rotates what its first turn serves.
+    pub(super) choice: Vec<String>,
+    /// Whether the same question gets different answers in turn; then see the shares.
+    pub(super) rotates: bool,
+    pub(super) ttl: Option<u32>,
+    pub(super) scope: u8,
+}
+
+/// Where the client is, and who says so.
+#[derive(Debug, Serialize)]
+pub(super) struct LocationReport {
+    pub(super) latitude: f64,
+    pub(super) longitude: f64,
+    pub(super) country: Option<String>,
+    pub(super) city: Option<String>,
+    /// Whether the coordinates are only the middle of the country.
+    pub(super) is_country_centroid: bool,
+    /// The database, or `geoip.override`.
+    pub(super) source: String,
+    pub(super) network: String,
+}
+
+/// One site in the client's order.
+#[derive(Debug, Serialize)]
+pub(super) struct RankedReport {
+    pub(super) site: String,
+    /// Sites of the same step are as good as each other.
+    pub(super) step: usize,
+    pub(super) distance_km: Option<f64>,
+    /// The distance after the site's bias.
+    pub(super) shaped_km: Option<f64>,
+}
+
+/// One endpoint and what became of it.
+#[derive(Debug, Serialize)]
+pub(super) struct CandidateReport {
+    pub(super) endpoint: String,
+    pub(super) site: String,
+    pub(super) weight: u32,
+    pub(super) tier: u16,
+    pub(super) admin_state: String,
+    pub(super) health: String,
+    /// The step that took it out of the race; nothing if it is in it.
+    pub(super) removed_by: Option<&'static str>,
+    /// How often it is the first of this client's answers, 0 to 1.
+    pub(super) share: f64,
+}
+
+/// Whether a word on the command line means this endpoint.
+pub(super) fn is_endpoint(endpoint: &Endpoint, word: &str) -> bool {
+    let target = endpoint.target.to_string();
+    target == word
+        || target.trim_end_matches('.') == word.trim_end_matches('.')
+        || word.parse::<IpAddr>().is_ok_and(|address| target == address.to_string())
+}
+
+impl<'c> Setting<'c> {
+    pub(super) fn new(
+        catalog: &'c Catalog,
+        files: &dyn Files,
+        down: &'c [String],
+    ) -> Result<Self, anyhow::Error> {
+        let mut databases = Vec::new();
+        for path in &catalog.geo.databases {
+            databases.push(Database::open(&path.display().to_string(), files.read(path)?)?);
+        }
+        let now = SystemTime::now();
+        let mut health = HealthTable::new(&catalog.targets, now);
+        let settings = &catalog.settings;
+        let saved = settings.state_file.as_ref().and_then(|path| files.read(path).ok());
+        let restored = saved
+            .and_then(|json| Saved::from_json(&json).ok())
+            .map_or(0, |saved| saved.restore(&mut health, now, settings.state_max_age));
+        let health_source = match restored {
+            0 => "assumed: every endpoint is up",
+            _ => "the state file; what it does not know is assumed to be up",
+        };
+        Ok(Self { catalog, databases, health, health_source, down })
+    }
+
+    fn status(&self, target: TargetId) -> TargetStatus {
+        let assumed = TargetStatus { health: Health::Up, near_flip: false };
+        if target == TAKEN_DOWN {
+            return TargetStatus { health: Health::Down, near_flip: false };
+        }
+        let known = self.health.status(target).filter(|s| s.health != Health::Unknown);
+        known.unwrap_or(assumed)
+    }
+
+    fn site_name(&self, site: SiteId) -> &str {
+        &self.catalog.sites[usize::from(site.0)].name
+    }
+
+    /// The service with every endpoint that `--down` names failing its probes.
+    fn with_down(&self, entry: &ServiceEntry) -> steer::Service {
+        let mut service = entry.steering.clone();
+        for endpoint in &mut service.endpoints {
+            let site = self.site_name(endpoint.site);
+            if self.down.iter().any(|word| word == site || is_endpoint(endpoint, word)) {
+                endpoint.probe = Some(TAKEN_DOWN);
+            }
+        }
+        service
+    }
+
+    fn locate(&self, client: ClientNet) -> Result<Option<LocationReport>, anyhow::Error> {
+        if let Some(found) = self.catalog.geo.overrides.find(client.address)
+            && let OverrideTarget::Location(at) = &found.target
+        {
+            return Ok(Some(LocationReport {
+                latitude: at.latitude(),
+                longitude: at.longitude(),
+                country: None,
+                city: None,
+                is_country_centroid: false,
+                source: "geoip.override".to_owned(),
+                network: found.network.to_string(),
+            }));
+        }
+        for database in &self.databases {
+            if let Some((network, place)) = database.lookup(client.address)?
+                && let Some(at) = place.coordinates
+            {
+                return Ok(Some(LocationReport {
+                    latitude: at.latitude(),
+                    longitude: at.longitude(),
+                    country: place.country.map(|code| code.to_string()),
+                    city: place.city,
+                    is_country_centroid: place.is_country_centroid,
+                    source: database.name().to_owned(),
+                    network: network.to_string(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rank(
+        &self,
+        service: &steer::Service,
+        client: ClientNet,
+        location: Option<&LocationReport>,
+    ) -> Vec<RankedReport> {
+        let Some(geography) = &service.geography else { return Vec::new() };
+        let measured = location
+            .and_then(|at| crate::model::Coordinates::new(at.latitude, at.longitude).ok())
+            .map(|at| distances(&geography.spec, at))
+            .unwrap_or_default();
+        let ranking = geography.map.lookup(client.address).ranking;
+        let steps = ranking.groups().enumerate();
+        steps
+            .flat_map(|(step, sites)| sites.iter().map(move |&site| (step, site)))
+            .map(|(step, site)| {
+                let distance = measured.iter().find(|distance| distance.site == site);
+                RankedReport {
+                    site: self.site_name(site).to_owned(),
+                    step: step + 1,
+                    distance_km: distance.map(|d| round(d.km)),
+                    shaped_km: distance.map(|d| round(d.shaped_km)),
+                }
+            })
+            .collect()
+    }
+}
+
+fn round(km: f64) -> f64 {
+    (km * 10.0).round() / 10.0
+}
+
+impl Report {
+    pub(super) fn new(
+        setting: &Setting<'_>,
+        name: &WireName,
+        qtype: RecordType,
+        client: Client,
+    ) -> Result<Self, anyhow::Error> {
+        let subnet = ClientSubnet::new(client.address, client.length);
+        let (net, offset) = client_of(Some(subnet), client.address, setting.catalog);
+        let path = find(setting.catalog, name, qtype);
+        let mut report = Self {
+            name: name.to_string(),
+            qtype: qtype.to_string(),
+            zone: path.zone.map(|zone| zone.to_string()),
+            path: path.names.iter().map(WireName::to_string).collect(),
+            client: format!("{}/{}", client.address, client.length),
+            location: setting.locate(net)?,
+            service: None,
+            policy: None,
+            health_source: setting.health_source,
+            ranking: Vec::new(),
+            candidates: Vec::new(),
+            reason: String::new(),
+            rcode: String::new(),
+            choice: Vec::new(),
+            rotates: false,
+            ttl: None,
+            scope: 0,
+        };
+        match path.end {
+            End::Static { rcode, says } => {
+                report.rcode = rcode.to_owned();
+                report.reason = says;
+            }
+            End::Service(id) => {
+                let entry = &setting.catalog.services[id.0 as usize];
+                let last = path.names.last().expect("a path has a name");
+                report.decide(setting, entry, last, qtype, net);
+                if report.scope > 0 {
+                    report.scope = if net.scoped { report.scope + offset } else { 0 };
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    fn decide(
+        &mut self,
+        setting: &Setting<'_>,
+        entry: &ServiceEntry,
+        name: &WireName,
+        qtype: RecordType,
+        client: ClientNet,
+    ) {
+        let service = setting.with_down(entry);
+        self.service = Some(service.name.clone());
+        self.policy = Some(service.policy.to_string());
+        self.ranking = setting.rank(&service, client, self.location.as_ref());
+        let family = match qtype {
+            RecordType::A => Family::V4,
+            RecordType::AAAA => Family::V6,
+            _ if service.is_alias() => Family::V4,
+            _ => {
+                self.rcode = "NOERROR".to_owned();
+                self.reason = "a service has nothing of this type".to_owned();
+                return;
+            }
+        };
+        let assessment = steer::assess(&service, family, &|target| setting.status(target));
+        let standing = &assessment.standing;
+        let wire = name.as_wire();
+        let decision = steer::decide(&service, standing, family, client, wire, &mut FirstTurn);
+        let shares = steer::shares(&service, standing, family, client, wire);
+        self.candidates = candidates(setting, &service, &assessment, &shares);
+        self.rotates = shares.len() > 1;
+        self.say(&service, &decision, &standing.verdict);
+    }
+
+    fn say(&mut self, service: &steer::Service, decision: &Decision, verdict: &Verdict) {
+        self.reason = in_words(decision.reason, verdict);
+        self.scope = decision.scope;
+        self.rcode = match decision.outcome {
+            Outcome::Chosen(picks) => {
+                let targets = picks.as_slice().iter().map(|&i| service.target(i).to_string());
+                self.choice = targets.collect();
+                self.ttl = Some(decision.ttl);
+                "NOERROR"
+            }
+            Outcome::NoData { .. } => "NOERROR",
+            Outcome::ServFail => "SERVFAIL",
+            Outcome::Refused => "REFUSED",
+        }
+        .to_owned();
+    }
+}
+
+fn candidates(
+    setting: &Setting<'_>,
+    service: &steer::Service,
+    assessment: &Assessment,
+    shares: &[(u16, f64)],
+) -> Vec<CandidateReport> {
+    (0_u16..)
+        .zip(service.endpoints.iter().zip(&assessment.fates))
+        .map(|(index, (endpoint, fate))| CandidateReport {
+            endpoint: endpoint.target.to_string(),
+            site: setting.site_name(endpoint.site).to_owned(),
+            weight: endpoint.weight.get(),
+            tier: endpoint.tier,
+            admin_state: endpoint.admin.to_string(),
+            health: match endpoint.probe {
+                Some(target) => setting.status(target).health.to_string(),
+                None => "unchecked".to_owned(),
+            },
+            removed_by: match fate {
+                Fate::Candidate => None,
+                Fate::Removed(removal) => Some(step_name(*removal)),
+            },
+            share: shares
+                .iter()
+                .find(|(chosen, _)| *chosen == index)
+                .map_or(0.0, |(_, share)| (share * 1e4).round() / 1e4),
+        })
+        .collect()
+}
+
+fn step_name(removal: Removal) -> &'static str {
+    match removal {
+        Removal::OtherFamily => "family",
+        Removal::Disabled => "disabled",
+        Removal::Draining => "draining",
+        Removal::ForcedDown => "forced-down",
+        Removal::Down => "down",
+        Removal::Unknown => "not-probed-yet",
+        Removal::Tier => "tier",
+        Removal::Standby => "standby",
+    }
+}
+
+fn in_words(reason: Reason, verdict: &Verdict) -> String {
+    let text = match reason {
+        Reason::Healthy => "endpoints that are up",
+        Reason::NotProbedYet => "nothing is up; these are not probed yet",
+        Reason::Draining => "only draining endpoints are left",
+        Reason::Standby => "only standbys are left",
+        Reason::Panic => "too little is up: health is ignored (panic_threshold)",
+        Reason::FailOpen => "everything is down: answered as if it were up (all_down)",
+        Reason::LastResort => "everything is down: the last resort (all_down)",
+        Reason::AllDown => "everything is down (all_down)",
+        Reason::FamilyDown => "this family is down, the other is not: an empty answer",
+        Reason::NoSuchFamily => "the service has no endpoint of this family",
+    };
+    match verdict {
+        Verdict::NoData { ttl_cap: Some(cap) } => format!("{text}; remembered {cap} s at most"),
+        _ => text.to_owned(),
+    }
+}
+
+/// Dice for one look: the first turn of every rotation.
+struct FirstTurn;
+
+impl Dice for FirstTurn {
+    fn turn(&mut self, _slot: usize) -> u64 {
+        0
+    }
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,104 @@
+//! What people type: one file per subcommand.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | the configuration is wrong, or what was asked cannot be done; said on stderr |
+//! | 2 | the command line is wrong |
+
+mod check;
+mod demo;
+mod explain;
+mod serve;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::catalog::Catalog;
+use crate::config;
+use crate::model::Files;
+
+/// Authoritative DNS server for global server load balancing.
+///
+/// Answers A and AAAA for load-balanced names by choosing among healthy sites near the
+/// client, and serves the ordinary records of the same zones beside them.
+#[derive(Debug, Parser)]
+#[command(name = "meridian", version, max_term_width = 100)]
+#[command(after_help = "\
+Start here:
+  meridian demo                                an embedded world to try, nothing to set up
+  meridian check -c meridian.toml              every mistake of a configuration at once
+  meridian serve -c meridian.toml              answer queries
+  meridian explain www.example.com --client 203.0.113.9
+                                               what that client would get, and why")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Serve(serve::Serve),
+    Check(check::Check),
+    Explain(explain::Explain),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+struct ConfigPath {
+    /// The configuration file.
+    #[arg(short, long = "config", value_name = "FILE", default_value = "meridian.toml")]
+    config: PathBuf,
+}
+
+/// How the program logs.
+#[derive(Debug, Clone, Args)]
+struct LogOptions {
+    /// Log every query and every probe too (the level `debug`).
+    #[arg(short, long)]
+    verbose: bool,
+    /// Log JSON lines, whatever the configuration says.
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was already said in full has nothing left to say.
+            if !error.is::<Said>() {
+                eprintln!("meridian: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error whose message is on stderr already.
+#[derive(Debug, thiserror::Error)]
+#[error("see above")]
+struct Said;
+
+/// Compiles a configuration, or says on stderr everything that is wrong with it.
+fn load(path: &Path, files: &dyn Files) -> Result<Catalog, anyhow::Error> {
+    config::load(path, files, None).map_err(|diagnostics| {
+        let dress = match std::io::stderr().is_terminal() {
+            true => config::Dress::Ansi,
+            false => config::Dress::Plain,
+        };
+        eprint!("{}", diagnostics.render(dress));
+        Said.into()
+    })
+}

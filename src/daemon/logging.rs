@@ -1,0 +1,21 @@
+//! Logs: on stderr, as text or as JSON lines.
+
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+
+pub use crate::catalog::LogFormat;
+
+/// Starts logging for the life of the process. `RUST_LOG`, if set, stands above `level`.
+pub fn start_logging(format: LogFormat, level: Level) {
+    // Libraries say at most what went wrong; their inner life is of use to nobody here.
+    let default = format!("warn,meridian={}", level.as_str().to_lowercase());
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            builder.with_ansi(ansi).with_target(false).init();
+        }
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}

@@ -1,0 +1,375 @@
+//! The daemon: ties sockets, probes, files and signals to the world's single writer.
+//!
+//! One task owns the [`Writer`]; everything that changes the world reaches it here, one
+//! event after the other: outcomes of probes, a new configuration, a question of the admin
+//! side, the end. Compiling a configuration happens on a thread of its own, so probes are
+//! heard meanwhile, and queries never notice.
+
+mod files;
+mod logging;
+mod state_file;
+mod watch;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::admin::{self, Request};
+use crate::catalog::{Catalog, Settings};
+use crate::config::{self, Diagnostic, Diagnostics};
+use crate::engine::Engine;
+use crate::health::HealthTable;
+use crate::model::{Files, Transport};
+use crate::probe::{ProbeReport, Prober};
+use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
+use crate::world::Writer;
+
+pub use files::DiskFiles;
+pub use logging::{LogFormat, start_logging};
+
+/// Reports that may wait for the writer; probers wait when it is full.
+const REPORT_QUEUE: usize = 4096;
+
+/// Reports taken in at once, for one new snapshot.
+const REPORT_BATCH: usize = 1024;
+
+/// How often stalled probes are looked for and the state file is brought up to date.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long open TCP connections may go on after the order to stop.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// The runtime everything but the UDP workers runs on.
+///
+/// # Errors
+/// When the operating system gives no thread.
+pub fn runtime() -> Result<Runtime, anyhow::Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")
+}
+
+/// A server about to run.
+pub struct Daemon {
+    runtime: Runtime,
+    config_path: PathBuf,
+    files: Arc<dyn Files + Send + Sync>,
+    catalog: Catalog,
+}
+
+impl Daemon {
+    /// A server over a compiled configuration, which it reads again from `config_path`.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn new(
+        config_path: PathBuf,
+        files: Arc<dyn Files + Send + Sync>,
+        catalog: Catalog,
+    ) -> Result<Self, anyhow::Error> {
+        Ok(Self::on(runtime()?, config_path, files, catalog))
+    }
+
+    /// The same on a runtime that is there already.
+    pub fn on(
+        runtime: Runtime,
+        config_path: PathBuf,
+        files: Arc<dyn Files + Send + Sync>,
+        catalog: Catalog,
+    ) -> Self {
+        Self { runtime, config_path, files, catalog }
+    }
+
+    /// Serves until SIGTERM or SIGINT. `ready` is told the addresses once they answer.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on, or probing cannot start.
+    pub fn run(
+        self,
+        ready: impl FnOnce(&[SocketAddr]) -> Result<(), anyhow::Error>,
+    ) -> Result<(), anyhow::Error> {
+        let Self { runtime, config_path, files, catalog } = self;
+        let handle = runtime.handle().clone();
+        runtime.block_on(async move {
+            let signals = Signals::new()?;
+            let server = Server::start(config_path, files, catalog, &handle)?;
+            ready(&server.addresses)?;
+            server.run(signals).await
+        })
+    }
+}
+
+/// The signals we live by.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, anyhow::Error> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// A running server.
+struct Server {
+    config_path: PathBuf,
+    files: Arc<dyn Files + Send + Sync>,
+    addresses: Vec<SocketAddr>,
+    /// What cannot change without a restart.
+    started_with: Settings,
+    writer: Writer,
+    serving: Serving,
+    prober: Prober,
+    reports: mpsc::Receiver<ProbeReport>,
+    requests: mpsc::Receiver<Request>,
+    watcher: watch::Watcher,
+    state_file: state_file::StateFile,
+    /// A compilation under way, and whether another was asked for meanwhile.
+    compiling: Option<JoinHandle<Result<Catalog, Diagnostics>>>,
+    compile_again: bool,
+    stalled: usize,
+    started: Instant,
+    reloads_failed: u64,
+}
+
+/// The engine of one worker, as the sockets see it.
+struct Worker(Engine);
+
+impl Answer for Worker {
+    fn answer(
+        &mut self,
+        query: &[u8],
+        peer: SocketAddr,
+        transport: Transport,
+        reply: &mut Vec<u8>,
+    ) -> bool {
+        self.0.answer(query, peer, transport, reply)
+    }
+}
+
+impl Server {
+    fn start(
+        config_path: PathBuf,
+        files: Arc<dyn Files + Send + Sync>,
+        catalog: Catalog,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Self, anyhow::Error> {
+        let settings = catalog.settings.clone();
+        // Sockets first: an address that is taken should be said before anything is probed,
+        // and queries that come early wait in the socket.
+        let listeners = Listeners::bind(&listen_config(&settings))?;
+        let addresses = listeners.local_addresses();
+        let now = SystemTime::now();
+        let mut health = HealthTable::new(&catalog.targets, now);
+        let state_file = state_file::StateFile::open(&settings, &mut health, now);
+        let watcher = watch::Watcher::new(settings.watch_files, &catalog.files);
+        let (report_sender, reports) = mpsc::channel(REPORT_QUEUE);
+        let prober =
+            Prober::start(catalog.targets.clone(), settings.max_probes_in_flight, report_sender);
+        let writer = Writer::new(catalog, health);
+        let world = Arc::clone(writer.world());
+        let serving = listeners.start(move || Worker(Engine::new(Arc::clone(&world))), runtime)?;
+        let (request_sender, requests) = mpsc::channel(16);
+        if let Some(address) = settings.admin_listen {
+            admin::start(address, request_sender, runtime)?;
+        }
+        Ok(Self {
+            config_path,
+            files,
+            addresses,
+            started_with: settings,
+            writer,
+            serving,
+            prober,
+            reports,
+            requests,
+            watcher,
+            state_file,
+            compiling: None,
+            compile_again: false,
+            stalled: 0,
+            started: Instant::now(),
+            reloads_failed: 0,
+        })
+    }
+
+    async fn run(mut self, mut signals: Signals) -> Result<(), anyhow::Error> {
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
+        let mut batch = Vec::with_capacity(REPORT_BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                _ = signals.terminate.recv() => break info!("SIGTERM: stopping"),
+                _ = signals.interrupt.recv() => break info!("SIGINT: stopping"),
+                _ = signals.hangup.recv() => self.compile("SIGHUP"),
+                compiled = finished(&mut self.compiling, &self.config_path) => {
+                    self.install(compiled).await;
+                }
+                taken = self.reports.recv_many(&mut batch, REPORT_BATCH) => {
+                    if taken == 0 {
+                        break error!("the prober has ended; stopping");
+                    }
+                    self.observe(&mut batch);
+                }
+                Some(request) = self.requests.recv() => self.tell(request),
+                () = self.watcher.changed() => self.compile("a file changed"),
+                _ = housekeeping.tick() => self.keep_house(),
+            }
+        }
+        self.state_file.save(self.writer.health(), SystemTime::now());
+        self.prober.stop().await;
+        let counters = self.serving.stop().await;
+        let udp = counters.udp();
+        info!(udp_queries = udp.queries, tcp_queries = counters.tcp.queries, "stopped");
+        Ok(())
+    }
+
+    fn observe(&mut self, batch: &mut Vec<ProbeReport>) {
+        let reports = batch.drain(..).map(|report| (report.key, report.sequence, report.outcome));
+        let transitions = self.writer.observe(reports, SystemTime::now());
+        for (target, transition) in &transitions {
+            info!(
+                %target,
+                from = %transition.from,
+                to = %transition.to,
+                reason = %transition.reason,
+                "health changed"
+            );
+        }
+        self.state_file.is_dirty |= !transitions.is_empty();
+    }
+
+    /// Starts to compile the configuration anew, or remembers to when one is under way.
+    fn compile(&mut self, why: &str) {
+        if self.compiling.is_some() {
+            self.compile_again = true;
+            return;
+        }
+        info!(why, path = %self.config_path.display(), "reading the configuration again");
+        let (path, files) = (self.config_path.clone(), Arc::clone(&self.files));
+        let previous = Arc::clone(&self.writer.world().load().catalog);
+        self.compiling = Some(tokio::task::spawn_blocking(move || {
+            config::load(&path, &*files, Some(&previous))
+        }));
+    }
+
+    /// Puts a compiled configuration in force, or says what is wrong with it.
+    async fn install(&mut self, compiled: Result<Catalog, Diagnostics>) {
+        match compiled {
+            Ok(catalog) => {
+                self.warn_of_restart(&catalog.settings);
+                self.watcher.watch(&catalog.files);
+                let targets = catalog.targets.clone();
+                self.writer.install(catalog, SystemTime::now());
+                if let Err(error) = self.prober.update(targets).await {
+                    error!(%error, "probes go on as they were");
+                }
+                let generation = self.writer.world().load().generation;
+                info!(generation, "the new configuration is in force");
+            }
+            Err(diagnostics) => {
+                self.reloads_failed += 1;
+                for diagnostic in diagnostics.iter() {
+                    error!("{diagnostic}");
+                }
+                error!("the configuration has errors; the old one stays in force");
+            }
+        }
+        if std::mem::take(&mut self.compile_again) {
+            self.compile("asked for meanwhile");
+        }
+    }
+
+    /// Says what of a new configuration waits for a restart.
+    fn warn_of_restart(&self, new: &Settings) {
+        let old = &self.started_with;
+        for (key, changed) in [
+            ("server.listen", old.listen != new.listen),
+            ("server.workers", old.workers != new.workers),
+            ("server.tcp_idle_timeout", old.tcp_idle_timeout != new.tcp_idle_timeout),
+            ("server.tcp_max_connections", old.tcp_max_connections != new.tcp_max_connections),
+            (
+                "server.tcp_max_connections_per_client",
+                old.tcp_max_connections_per_client != new.tcp_max_connections_per_client,
+            ),
+            ("server.watch_files", old.watch_files != new.watch_files),
+            ("admin.listen", old.admin_listen != new.admin_listen),
+            ("health.state_file", old.state_file != new.state_file),
+            ("health.max_probes_in_flight", old.max_probes_in_flight != new.max_probes_in_flight),
+            ("log", old.log_format != new.log_format || old.log_level != new.log_level),
+        ] {
+            if changed {
+                warn!(key, "this takes effect at the next start");
+            }
+        }
+    }
+
+    fn keep_house(&mut self) {
+        let stalled = self.prober.pulse().stalled(Instant::now());
+        if stalled.len() != self.stalled {
+            self.stalled = stalled.len();
+            match stalled.first() {
+                Some(first) => warn!(
+                    targets = stalled.len(),
+                    first = %first,
+                    "no outcome for too long; the last known health stays"
+                ),
+                None => info!("all targets are heard of again"),
+            }
+        }
+        self.state_file.save_if_due(self.writer.health(), SystemTime::now());
+    }
+
+    fn tell(&self, request: Request) {
+        request.answer(&admin::View {
+            snapshot: &self.writer.world().load(),
+            health: self.writer.health(),
+            counters: &self.serving.counters(),
+            stalled: self.stalled,
+            uptime: self.started.elapsed(),
+            reloads_failed: self.reloads_failed,
+        });
+    }
+}
+
+/// Waits for the compilation under way; for ever if there is none.
+async fn finished(
+    compiling: &mut Option<JoinHandle<Result<Catalog, Diagnostics>>>,
+    path: &Path,
+) -> Result<Catalog, Diagnostics> {
+    let Some(handle) = compiling else { return std::future::pending().await };
+    let result = handle.await;
+    *compiling = None;
+    result.unwrap_or_else(|error| {
+        Err(Diagnostic::about_file(path, format!("reading it failed: {error}")).into())
+    })
+}
+
+fn listen_config(settings: &Settings) -> ListenConfig {
+    ListenConfig {
+        addresses: settings.listen.clone(),
+        udp_workers: settings.workers,
+        tcp: TcpLimits {
+            idle_timeout: settings.tcp_idle_timeout,
+            max_connections: settings.tcp_max_connections,
+            max_per_client: settings.tcp_max_connections_per_client,
+        },
+        stop_grace: STOP_GRACE,
+    }
+}

@@ -1,0 +1,95 @@
+//! Notices changed files.
+//!
+//! Folders are watched, not files: editors and `mv` put a new file in the old one's place.
+//! Whether anything really changed is for the compilation to find out.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tracing::warn;
+
+/// How long it must be quiet before a change is acted on, so that a file still being
+/// written, or a set of files being replaced, counts once.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// Watches the files of the present configuration.
+pub(super) struct Watcher {
+    inner: Option<RecommendedWatcher>,
+    folders: HashSet<PathBuf>,
+    files: Arc<Mutex<HashSet<PathBuf>>>,
+    touched: Arc<Notify>,
+}
+
+impl Watcher {
+    pub(super) fn new(enabled: bool, files: &[PathBuf]) -> Self {
+        let watched: Arc<Mutex<HashSet<PathBuf>>> = Arc::default();
+        let touched = Arc::new(Notify::new());
+        let mut watcher = Self {
+            inner: None,
+            folders: HashSet::new(),
+            files: Arc::clone(&watched),
+            touched: Arc::clone(&touched),
+        };
+        if enabled {
+            let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
+                if event.is_ok_and(|event| concerns(&event, &watched)) {
+                    touched.notify_one();
+                }
+            });
+            match made {
+                Ok(inner) => watcher.inner = Some(inner),
+                Err(error) => warn!(%error, "files are not watched; reload with SIGHUP"),
+            }
+            watcher.watch(files);
+        }
+        watcher
+    }
+
+    /// Watches these files, and no others any more.
+    pub(super) fn watch(&mut self, files: &[PathBuf]) {
+        let Some(inner) = &mut self.inner else { return };
+        let files: HashSet<PathBuf> = files.iter().filter_map(|file| place_of(file)).collect();
+        let folders: HashSet<PathBuf> =
+            files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
+        for gone in self.folders.difference(&folders) {
+            // It may have been removed, and is no longer of interest either way.
+            let _ = inner.unwatch(gone);
+        }
+        for new in folders.difference(&self.folders) {
+            if let Err(error) = inner.watch(new, RecursiveMode::NonRecursive) {
+                warn!(folder = %new.display(), %error, "cannot watch; reload with SIGHUP");
+            }
+        }
+        self.folders = folders;
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+    }
+
+    /// Waits until a file changed and it has been quiet since.
+    pub(super) async fn changed(&self) {
+        self.touched.notified().await;
+        while tokio::time::timeout(QUIET, self.touched.notified()).await.is_ok() {}
+    }
+}
+
+/// The file by the real path of its folder, as events name it.
+fn place_of(file: &Path) -> Option<PathBuf> {
+    let folder = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Some(folder.canonicalize().ok()?.join(file.file_name()?))
+}
+
+/// Whether an event may mean new content of a watched file.
+fn concerns(event: &Event, files: &Mutex<HashSet<PathBuf>>) -> bool {
+    let changes = matches!(
+        event.kind,
+        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Any
+    );
+    let files = files.lock().unwrap_or_else(PoisonError::into_inner);
+    changes && event.paths.iter().any(|path| files.contains(path))
+}

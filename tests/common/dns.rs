@@ -1,0 +1,161 @@
+//! A DNS client over hickory's messages: independent of everything under test.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+
+/// A question to one server.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    server: SocketAddr,
+    name: String,
+    rtype: RecordType,
+    subnet: Option<(IpAddr, u8)>,
+    edns: bool,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub message: Message,
+    pub octets: usize,
+}
+
+/// Asks `server` for A records of `name`; the rest is added.
+pub fn ask(server: SocketAddr, name: &str) -> Ask {
+    Ask { server, name: name.to_owned(), rtype: RecordType::A, subnet: None, edns: false }
+}
+
+impl Ask {
+    pub fn rtype(mut self, text: &str) -> Self {
+        self.rtype = RecordType::from_str(text).unwrap();
+        self
+    }
+
+    /// With EDNS Client Subnet.
+    pub fn subnet(mut self, address: impl Into<IpAddr>, length: u8) -> Self {
+        self.subnet = Some((address.into(), length));
+        self
+    }
+
+    /// With an OPT.
+    pub fn edns(mut self) -> Self {
+        self.edns = true;
+        self
+    }
+
+    fn message(&self) -> Message {
+        static ID: AtomicU16 = AtomicU16::new(1);
+        let id = ID.fetch_add(1, Ordering::Relaxed);
+        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+        let name = Name::from_ascii(format!("{}.", self.name.trim_end_matches('.'))).unwrap();
+        message.add_query(Query::query(name, self.rtype));
+        if self.edns || self.subnet.is_some() {
+            let mut edns = Edns::new();
+            edns.set_max_payload(1232);
+            if let Some((address, length)) = self.subnet {
+                let subnet = ClientSubnet::new(truncate(address, length), length, 0);
+                edns.options_mut().insert(EdnsOption::Subnet(subnet));
+            }
+            message.set_edns(edns);
+        }
+        message
+    }
+
+    /// Over UDP; fails without a reply.
+    pub fn udp(&self) -> Reply {
+        self.try_udp().expect("a reply over UDP")
+    }
+
+    /// Over UDP; `None` if nothing comes within two seconds.
+    pub fn try_udp(&self) -> Option<Reply> {
+        let local: SocketAddr = match self.server {
+            SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+            SocketAddr::V6(_) => ([0; 16], 0).into(),
+        };
+        let socket = UdpSocket::bind(local).unwrap();
+        socket.connect(self.server).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let message = self.message();
+        socket.send(&message.to_vec().unwrap()).unwrap();
+        let mut buffer = [0; 4096];
+        let octets = socket.recv(&mut buffer).ok()?;
+        Some(Reply::of(&message, &buffer[..octets]))
+    }
+
+    /// Over TCP.
+    pub fn tcp(&self) -> Reply {
+        let mut stream = TcpStream::connect(self.server).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let message = self.message();
+        let octets = message.to_vec().unwrap();
+        let framed = [&(octets.len() as u16).to_be_bytes()[..], &octets].concat();
+        stream.write_all(&framed).unwrap();
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+        let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut reply).unwrap();
+        Reply::of(&message, &reply)
+    }
+}
+
+/// Cuts an address to its first `length` bits.
+pub fn truncate(address: IpAddr, length: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            IpAddr::V4((u32::from(v4) & mask).into())
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            IpAddr::V6((u128::from(v6) & mask).into())
+        }
+    }
+}
+
+impl Reply {
+    fn of(asked: &Message, octets: &[u8]) -> Self {
+        let message = Message::from_vec(octets).expect("the reply parses");
+        assert_eq!(message.metadata.id, asked.metadata.id);
+        assert_eq!(message.metadata.message_type, MessageType::Response);
+        assert_eq!(message.queries, asked.queries);
+        assert_eq!(message.edns.is_some(), asked.edns.is_some(), "OPT comes if and only if asked");
+        Self { message, octets: octets.len() }
+    }
+
+    pub fn rcode(&self) -> ResponseCode {
+        self.message.metadata.response_code
+    }
+
+    /// The A and AAAA records of the answer, in order.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let address = |record: &Record| match &record.data {
+            RData::A(a) => Some(IpAddr::V4(a.0)),
+            RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+            _ => None,
+        };
+        self.message.answers.iter().filter_map(address).collect()
+    }
+
+    /// The only address of the answer.
+    pub fn address(&self) -> IpAddr {
+        match self.addresses()[..] {
+            [only] => only,
+            ref other => panic!("one address expected: {other:?} in {:?}", self.message),
+        }
+    }
+
+    /// The scope of the Client Subnet option.
+    pub fn scope(&self) -> Option<u8> {
+        match self.message.edns.as_ref()?.option(EdnsCode::Subnet)? {
+            EdnsOption::Subnet(subnet) => Some(subnet.scope_prefix()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What the tests from outside share: the program itself, back ends, and a DNS client.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+pub mod backend;
+pub mod dns;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Longer than anything here takes, even on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_meridian");
+
+/// The SOA and NS every test zone needs.
+pub const ZONE_HEAD: &str = "\
+$TTL 300
+@ SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 60
+@ NS ns1.example.com.
+ns1.example.com. A 192.0.2.53
+";
+
+/// A folder with files, gone with the value.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            folder.write(name, text);
+        }
+        folder
+    }
+
+    /// A folder with `meridian.toml` and a zone file for example.com. The configuration
+    /// gets a `[server]` on a free loopback port and the zone in front.
+    pub fn with_config(config: &str) -> Self {
+        let head = "\
+[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n
+[[zone]]\nname = \"example.com\"\nfile = \"example.com.zone\"\n\n";
+        Self::new(&[
+            ("meridian.toml", &format!("{head}{config}")),
+            ("example.com.zone", ZONE_HEAD),
+        ])
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("meridian.toml")
+    }
+}
+
+/// A running server, killed with the value.
+pub struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Starts `meridian serve` over a folder and waits until it answers.
+    pub fn start(folder: &Folder) -> Self {
+        Self::spawn(Command::new(PROGRAM).arg("serve").arg("-c").arg(folder.config()))
+    }
+
+    /// Starts a command that logs as the daemon does, and waits until it listens.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .env_remove("RUST_LOG")
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self { child, lines, seen: Vec::new(), address };
+        let line = server.wait_for("listening on UDP and TCP");
+        let address = line.split("address=").nth(1).unwrap().trim();
+        server.address = address.parse().unwrap();
+        server
+    }
+
+    /// Waits for a log line that holds `text`, from the first line not yet waited for on.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no line with {text:?} came; these did:\n{}", self.seen.join("\n"));
+                }
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    pub fn stdout(&mut self) -> impl BufRead + use<> {
+        BufReader::new(self.child.stdout.take().expect("stdout is piped, and taken once"))
+    }
+
+    /// Asks it to end, and returns its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the program to its end.
+pub fn meridian(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).env_remove("RUST_LOG").output().unwrap()
+}
+
+/// Calls `probe` until it is satisfied; fails after [`PATIENCE`].
+pub fn eventually(what: &str, mut probe: impl FnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !probe() {
+        assert!(start.elapsed() < PATIENCE, "never came true: {what}");
+        // There is no event of the server's to wait for: what changes is what it answers.
+        thread::sleep(Duration::from_millis(10));
+    }
+    start.elapsed()
+}
+
+/// Whether a peer's program is there; says so if not.
+pub fn has(program: &str) -> bool {
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path)
+            .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
+            .any(|folder: PathBuf| Path::is_file(&folder.join(program)))
+    });
+    if !found {
+        eprintln!("skipped: {program} not installed");
+    }
+    found
+}
