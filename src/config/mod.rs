@@ -39,13 +39,12 @@ use crate::model::Files;
 use syntax::Syntax;
 use table::{KnownKey, Reader};
 
-/// Reads a configuration file.
+/// Reads a configuration file, and nothing it points to.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(path: &Path, files: &dyn Files) -> Result<(Spec, Source), Diagnostics> {
-    let text = read_text(path, files)?;
-    let source = Source::new(path, text);
+    let source = Source::new(path, read_text(path, files)?);
     let spec = Reading::of(&source).result?;
     Ok((spec, source))
 }
@@ -75,6 +74,8 @@ fn read_text(path: &Path, files: &dyn Files) -> Result<String, Diagnostics> {
 /// What came of reading one text.
 struct Reading {
     result: Result<Spec, Diagnostics>,
+    /// The files it points to; none where its syntax is broken, and so nothing certain.
+    pointers: Option<Pointers>,
     /// Every key that was asked for: those the manual must name.
     #[cfg_attr(not(test), expect(dead_code))]
     known_keys: std::collections::BTreeSet<KnownKey>,
@@ -85,16 +86,17 @@ impl Reading {
         let (document, syntax_errors) = DeTable::parse_recoverable(source.text());
         let syntax = Syntax::new(source, &syntax_errors);
         let reader = Reader::new(source);
-        let spec = Spec::read(reader.root(document.get_ref()));
+        let (spec, pointers) = Spec::read(reader.root(document.get_ref()));
         let (faults, known_keys) = reader.into_findings();
         let own = faults.iter().filter(|(at, problem)| syntax.lets_stand(source, at, problem));
         let own: Vec<Diagnostic> = own.map(|(at, problem)| problem.at(source, at)).collect();
         let mut diagnostics = syntax.diagnostics;
+        let pointers = diagnostics.is_empty().then_some(pointers);
         diagnostics.extend(own);
         let result = match spec {
             Ok(spec) => diagnostics.or_value(spec),
             Err(_) => Err(diagnostics),
         };
-        Self { result, known_keys }
+        Self { result, pointers, known_keys }
     }
 }

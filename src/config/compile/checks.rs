@@ -13,9 +13,8 @@ use crate::health::{self, Check, HttpCheck};
 use super::Work;
 
 /// All checks, in the order of the spec; `None` if any of them is wrong.
-pub(super) fn compile(work: &mut Work<'_>) -> Option<Vec<Arc<Check>>> {
-    let spec = work.spec;
-    let checks: Vec<_> = spec.checks.iter().map(|check| compile_one(work, check)).collect();
+pub(super) fn compile(checks: &[CheckSpec], work: &mut Work<'_>) -> Option<Vec<Arc<Check>>> {
+    let checks: Vec<_> = checks.iter().map(|check| compile_one(work, check)).collect();
     checks.into_iter().collect()
 }
 

@@ -6,9 +6,11 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Geo};
+use crate::config::source::Spanned;
 use crate::config::spec::{OverridePlace, OverrideSpec, ServiceSpec, Spec};
 use crate::geo::{
     Database, GeoMap, Locations, Override, OverrideTarget, Overrides, RankedSite, RankingSpec,
@@ -19,9 +21,8 @@ use crate::steer::Policy;
 use super::Work;
 
 /// The geographic side; `None` if a database is missing or broken.
-pub(super) fn compile(work: &mut Work<'_>, previous: Option<&Catalog>) -> Option<Geo> {
-    let spec = work.spec;
-    let files = read_databases(work);
+pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalog>) -> Option<Geo> {
+    let files = read_databases(&spec.geoip.databases, work);
     let overrides: Vec<Override> = spec.geoip.overrides.iter().map(compile_override).collect();
     let databases: Vec<_> = spec.geoip.databases.iter().map(|path| path.value.clone()).collect();
     let fingerprint = fingerprint(&files, &spec.geoip.overrides);
@@ -41,7 +42,7 @@ pub(super) fn compile(work: &mut Work<'_>, previous: Option<&Catalog>) -> Option
     }
     let is_known = before.is_some() && wanted.iter().all(|wanted| maps.contains_key(wanted));
     if !is_known {
-        let opened = open_databases(work, files)?;
+        let opened = open_databases(&spec.geoip.databases, files, work)?;
         let locations = match Locations::build(&opened, &overrides) {
             Ok(locations) => locations,
             Err(error) => {
@@ -90,9 +91,12 @@ pub(super) fn ranking_spec(spec: &Spec, service: &ServiceSpec) -> RankingSpec {
 }
 
 /// The octets of every database that could be read, with its place among the databases.
-fn read_databases(work: &mut Work<'_>) -> Vec<(usize, Vec<u8>)> {
+pub(super) fn read_databases(
+    databases: &[Spanned<PathBuf>],
+    work: &mut Work<'_>,
+) -> Vec<(usize, Vec<u8>)> {
     let mut read = Vec::new();
-    for (place, path) in work.spec.geoip.databases.iter().enumerate() {
+    for (place, path) in databases.iter().enumerate() {
         match work.files.read(&path.value) {
             Ok(octets) => {
                 work.read.push(path.value.clone());
@@ -110,10 +114,14 @@ fn read_databases(work: &mut Work<'_>) -> Vec<(usize, Vec<u8>)> {
 }
 
 /// Opens them all; `None` if any is missing or broken, which is said.
-fn open_databases(work: &mut Work<'_>, files: Vec<(usize, Vec<u8>)>) -> Option<Vec<Database>> {
+pub(super) fn open_databases(
+    databases: &[Spanned<PathBuf>],
+    files: Vec<(usize, Vec<u8>)>,
+    work: &mut Work<'_>,
+) -> Option<Vec<Database>> {
     let mut opened = Vec::new();
     for (place, octets) in files {
-        let path = &work.spec.geoip.databases[place];
+        let path = &databases[place];
         match Database::open(&path.value.display().to_string(), octets) {
             Ok(database) => opened.push(database),
             Err(error) => {
@@ -122,7 +130,7 @@ fn open_databases(work: &mut Work<'_>, files: Vec<(usize, Vec<u8>)>) -> Option<V
             }
         }
     }
-    (opened.len() == work.spec.geoip.databases.len()).then_some(opened)
+    (opened.len() == databases.len()).then_some(opened)
 }
 
 fn compile_override(spec: &OverrideSpec) -> Override {

@@ -15,9 +15,10 @@ use std::thread;
 use crate::catalog::{Catalog, Settings};
 use crate::model::{Files, Site};
 
+use super::Reading;
 use super::diagnostic::Diagnostics;
 use super::source::Source;
-use super::spec::Spec;
+use super::spec::{Pointers, Spec};
 
 /// Reads and compiles a configuration with everything it points to. What `previous` has in
 /// common with it is used again.
@@ -29,26 +30,42 @@ pub fn load(
     files: &dyn Files,
     previous: Option<&Catalog>,
 ) -> Result<Catalog, Diagnostics> {
-    let (spec, source) = super::read(path, files)?;
-    compile(&spec, &source, files, previous)
-}
-
-fn compile(
-    spec: &Spec,
-    source: &Source,
-    files: &dyn Files,
-    previous: Option<&Catalog>,
-) -> Result<Catalog, Diagnostics> {
+    let source = Source::new(path, super::read_text(path, files)?);
+    let reading = Reading::of(&source);
     let mut work = Work {
-        spec,
-        source,
+        source: &source,
         files,
         diagnostics: Diagnostics::new(),
         read: vec![source.path().to_owned()],
     };
-    let checks = checks::compile(&mut work);
-    let zones = zones::compile(&mut work);
-    let geo = geo::compile(&mut work, previous);
+    match reading.result {
+        Ok(spec) => compile(&spec, work, previous),
+        Err(diagnostics) => {
+            work.diagnostics = diagnostics;
+            if let Some(pointers) = reading.pointers {
+                check_pointers(&pointers, &mut work);
+            }
+            Err(work.diagnostics)
+        }
+    }
+}
+
+/// Looks into the files of a configuration that is wrong itself, so that their errors are
+/// told in the same go.
+fn check_pointers(pointers: &Pointers, work: &mut Work<'_>) {
+    zones::compile(&pointers.zones, &[], work);
+    let octets = geo::read_databases(&pointers.databases, work);
+    geo::open_databases(&pointers.databases, octets, work);
+}
+
+fn compile(
+    spec: &Spec,
+    mut work: Work<'_>,
+    previous: Option<&Catalog>,
+) -> Result<Catalog, Diagnostics> {
+    let checks = checks::compile(&spec.checks, &mut work);
+    let zones = zones::compile(&spec.zones, &spec.services, &mut work);
+    let geo = geo::compile(spec, &mut work, previous);
     let (Some(checks), Some(zones), Some(geo)) = (checks, zones, geo) else {
         return Err(work.diagnostics);
     };
@@ -72,7 +89,6 @@ fn compile(
 
 /// What the parts of a compilation share.
 struct Work<'w> {
-    spec: &'w Spec,
     source: &'w Source,
     files: &'w dyn Files,
     diagnostics: Diagnostics,

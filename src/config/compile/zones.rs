@@ -3,26 +3,34 @@
 use std::sync::Arc;
 
 use crate::config::diagnostic::Diagnostic;
-use crate::config::spec::ZoneSpec;
+use crate::config::source::Spanned;
+use crate::config::spec::{ServiceSpec, ZoneSpec};
 use crate::model::{Files, ServiceId, WireName};
 use crate::zone::{Zone, ZoneError, ZoneTable, read_master_file};
 
 use super::Work;
 
-/// All zones; `None` if any of them is wrong.
-pub(super) fn compile(work: &mut Work<'_>) -> Option<ZoneTable> {
+/// The names of services of one zone.
+type Names = Vec<(WireName, ServiceId)>;
+
+/// All zones, each with the names of its services; `None` if any of them is wrong.
+pub(super) fn compile(
+    zones: &[ZoneSpec],
+    services: &[ServiceSpec],
+    work: &mut Work<'_>,
+) -> Option<ZoneTable> {
+    let names = names_by_zone(zones, services);
     let mut table = ZoneTable::default();
     let mut complete = true;
-    let services = services_by_zone(work);
-    for (zone, services) in work.spec.zones.iter().zip(&services) {
-        match compile_one(work, zone, services) {
+    for (zone, names) in zones.iter().zip(&names) {
+        match compile_one(work, zone, names) {
             Ok(zone) => {
                 table.insert(Arc::new(zone));
             }
             Err(errors) => {
                 complete = false;
                 for error in errors {
-                    let diagnostic = diagnostic(work, zone, error);
+                    let diagnostic = diagnostic(work, zone, services, error);
                     work.diagnostics.push(diagnostic);
                 }
             }
@@ -34,20 +42,19 @@ pub(super) fn compile(work: &mut Work<'_>) -> Option<ZoneTable> {
 fn compile_one(
     work: &mut Work<'_>,
     spec: &ZoneSpec,
-    services: &[(WireName, ServiceId)],
+    names: &[(WireName, ServiceId)],
 ) -> Result<Zone, Vec<ZoneError>> {
     let master = read_master_file(&spec.name.value, &spec.file.value, work.files)?;
     work.read.extend(master.files);
-    Zone::build(spec.name.value.clone(), master.records, services)
+    Zone::build(spec.name.value.clone(), master.records, names)
 }
 
 /// For every zone, in order, the names of services in it: each in the deepest zone above.
-fn services_by_zone(work: &Work<'_>) -> Vec<Vec<(WireName, ServiceId)>> {
-    let zones = &work.spec.zones;
+fn names_by_zone(zones: &[ZoneSpec], services: &[ServiceSpec]) -> Vec<Names> {
     let place_of: std::collections::HashMap<&WireName, usize> =
         zones.iter().enumerate().map(|(place, zone)| (&zone.name.value, place)).collect();
     let mut by_zone = vec![Vec::new(); zones.len()];
-    for (id, service) in (0..).map(ServiceId).zip(&work.spec.services) {
+    for (id, service) in (0..).map(ServiceId).zip(services) {
         for name in &service.names {
             let mut ancestor = Some(name.value.clone());
             while let Some(candidate) = ancestor {
@@ -62,16 +69,27 @@ fn services_by_zone(work: &Work<'_>) -> Vec<Vec<(WireName, ServiceId)>> {
     by_zone
 }
 
-/// The error in the form of all others: at the line of the zone file, or, where that cannot
-/// be opened, at the key that names it.
-fn diagnostic(work: &Work<'_>, zone: &ZoneSpec, error: ZoneError) -> Diagnostic {
-    let diagnostic = match error.line {
-        Some(line) => {
+/// The error in the form of all others: at the line of the zone file; at the name of the
+/// service that brought it; or, where the file cannot be opened, at the key that names it.
+fn diagnostic(
+    work: &Work<'_>,
+    zone: &ZoneSpec,
+    services: &[ServiceSpec],
+    error: ZoneError,
+) -> Diagnostic {
+    let service = error.service.and_then(|id| services.get(id.0 as usize));
+    let diagnostic = match (error.line, service) {
+        (Some(line), _) => {
             let text = line_of(work.files, &error.file, line);
             let column = error.column.unwrap_or(1);
             Diagnostic::at_line(&error.file, line, column, text.as_deref(), error.message)
         }
-        None => {
+        (None, Some(service)) => {
+            let named = |name: &&Spanned<WireName>| error.message.contains(&name.to_string());
+            let name = service.names.iter().find(named).unwrap_or(&service.names[0]);
+            work.source.diagnostic(&name.at, error.message, None)
+        }
+        (None, None) => {
             let message = format!("zone file {}: {}", error.file.display(), error.message);
             work.source.diagnostic(&zone.file.at, message, None)
         }

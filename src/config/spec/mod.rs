@@ -27,6 +27,9 @@ pub use site::SiteSpec;
 pub use steering::{Bias, SteeringSpec};
 pub use zone::ZoneSpec;
 
+use std::path::PathBuf;
+
+use super::source::Spanned;
 use super::table::{Read, Table};
 use check::Checks;
 use service::Services;
@@ -58,10 +61,20 @@ pub struct Spec {
     pub services: Vec<ServiceSpec>,
 }
 
+/// The files a configuration points to, as far as it could be read: they can be looked into
+/// even where the rest is wrong.
+#[derive(Debug, Clone)]
+pub struct Pointers {
+    /// The zones with their master files.
+    pub zones: Vec<ZoneSpec>,
+    /// The geo databases.
+    pub databases: Vec<Spanned<PathBuf>>,
+}
+
 impl Spec {
     /// Reads the document. Sections that others refer to come first, so that each reference
     /// is resolved where it is read.
-    pub(super) fn read(mut root: Table<'_>) -> Read<Self> {
+    pub(super) fn read(mut root: Table<'_>) -> (Read<Self>, Pointers) {
         let server = ServerSpec::read(&mut root);
         let log = LogSpec::read(&mut root);
         let admin = AdminSpec::read(&mut root);
@@ -72,18 +85,26 @@ impl Spec {
         let checks = Checks::read(&mut root);
         let services = Services::read(&mut root, &zones, &sites, &checks);
         let geoip = GeoipSpec::read(&mut root, &sites, &services);
-        root.finish()?;
-        Ok(Self {
-            server: server?,
-            log: log?,
-            admin: admin?,
-            ecs: ecs?,
-            geoip: geoip?,
-            health: health?,
-            zones: zones.into_specs()?,
-            sites: sites.into_specs()?,
-            checks: checks.into_specs()?,
-            services: services.into_specs()?,
-        })
+        let finished = root.finish();
+        let pointers = Pointers {
+            zones: zones.readable(),
+            databases: geoip.as_ref().map_or(Vec::new(), |geoip| geoip.databases.clone()),
+        };
+        let read = || {
+            finished?;
+            Ok(Self {
+                server: server?,
+                log: log?,
+                admin: admin?,
+                ecs: ecs?,
+                geoip: geoip?,
+                health: health?,
+                zones: zones.into_specs()?,
+                sites: sites.into_specs()?,
+                checks: checks.into_specs()?,
+                services: services.into_specs()?,
+            })
+        };
+        (read(), pointers)
     }
 }

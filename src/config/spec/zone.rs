@@ -90,6 +90,11 @@ impl Zones {
         }
     }
 
+    /// Those that could be read, whatever became of the others.
+    pub(super) fn readable(&self) -> Vec<ZoneSpec> {
+        self.specs.iter().flatten().flatten().cloned().collect()
+    }
+
     pub(super) fn into_specs(self) -> Read<Vec<ZoneSpec>> {
         all(self.specs?)
     }
