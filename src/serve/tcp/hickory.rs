@@ -10,10 +10,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
+use hickory_proto::op::SerialMessage;
 use hickory_server::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_server::net::tcp::TcpStream;
 use hickory_server::net::xfer::{BufDnsStreamHandle, DnsStreamHandle};
-use hickory_server::proto::op::SerialMessage;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
 /// Octets read ahead: some tens of pipelined queries in one system call instead of two each.

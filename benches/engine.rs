@@ -1,0 +1,129 @@
+//! What one query costs inside the program: read, look up, decide, write.
+//!
+//! `cargo bench` runs it. Compare lines of one run with each other, not with another
+//! machine's. Sockets are not in it: see examples/bare_responder.rs for their floor.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::SystemTime;
+
+use divan::{Bencher, black_box};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
+use hickory_proto::rr::{Name, RecordType};
+use meridian::engine::Engine;
+use meridian::health::HealthTable;
+use meridian::model::{LookupName, MemoryFiles, Transport};
+use meridian::world::Writer;
+
+const SITES: [(&str, f64, f64); 8] = [
+    ("seoul", 37.57, 126.98),
+    ("frankfurt", 50.11, 8.68),
+    ("virginia", 38.95, -77.45),
+    ("sao-paulo", -23.55, -46.63),
+    ("sydney", -33.87, 151.21),
+    ("cape-town", -33.92, 18.42),
+    ("mumbai", 19.08, 72.88),
+    ("oregon", 45.6, -121.2),
+];
+
+const POLICIES: [&str; 7] =
+    ["round-robin", "random", "weighted", "geo-proximity", "failover", "hash", "name-hash"];
+
+fn main() {
+    // Many calls per sample: one is hardly longer than the timer is fine.
+    divan::Divan::from_args().sample_size(1000).main();
+}
+
+/// A world with one service per policy over eight sites, and 100,000 static names.
+fn world() -> Writer {
+    let mut config = String::from(
+        "[geoip]\ndatabases = [\"country.mmdb\"]\n[[zone]]\nname = \"example.com\"\nfile = \"zone\"\n",
+    );
+    for (site, latitude, longitude) in SITES {
+        config += &format!("[site.{site}]\nlocation = [{latitude:?}, {longitude:?}]\n");
+    }
+    for policy in POLICIES {
+        config += &format!(
+            "[service.{policy}]\nnames = [\"{policy}.example.com\"]\npolicy = \"{policy}\"\nendpoints = [\n"
+        );
+        for (number, (site, ..)) in SITES.iter().enumerate() {
+            config += &format!(
+                "{{ site = \"{site}\", address = \"192.0.2.{number}\", weight = {} }},\n",
+                number + 1
+            );
+        }
+        config += "]\n";
+    }
+    let mut zone = String::from("$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.53\n");
+    for number in 0..100_000 {
+        zone += &format!("host-{number} A 198.51.100.1\n");
+    }
+    let files = MemoryFiles::default()
+        .with("meridian.toml", config)
+        .with("zone", zone)
+        .with("country.mmdb", include_bytes!("../geoip/country.mmdb").as_slice());
+    let catalog = meridian::config::load(Path::new("meridian.toml"), &files, None).unwrap();
+    let health = HealthTable::new(&catalog.targets, SystemTime::now());
+    Writer::new(catalog, health)
+}
+
+fn query(name: &str, subnet: Option<IpAddr>) -> Vec<u8> {
+    let mut message = Message::new(1, MessageType::Query, OpCode::Query);
+    message.add_query(Query::query(Name::from_ascii(name).unwrap(), RecordType::A));
+    let mut edns = Edns::new();
+    edns.set_max_payload(1232);
+    if let Some(address) = subnet {
+        edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(address, 24, 0)));
+    }
+    message.set_edns(edns);
+    message.to_vec().unwrap()
+}
+
+fn answer(bencher: Bencher<'_, '_>, query: &[u8]) {
+    let writer = world();
+    let mut engine = Engine::new(writer.world().clone());
+    let peer: SocketAddr = "203.0.113.9:4242".parse().unwrap();
+    let mut reply = Vec::with_capacity(4096);
+    bencher.bench_local(|| {
+        engine.answer(black_box(query), peer, Transport::Udp, &mut reply);
+        reply.len()
+    });
+}
+
+#[divan::bench(args = POLICIES)]
+fn service(bencher: Bencher<'_, '_>, policy: &str) {
+    let subnet = Some("193.99.144.0".parse().unwrap());
+    answer(bencher, &query(&format!("{policy}.example.com."), subnet));
+}
+
+#[divan::bench(args = ["host-5000", "nope", "a.b.c.d.host-5000"])]
+fn static_name(bencher: Bencher<'_, '_>, name: &str) {
+    answer(bencher, &query(&format!("{name}.example.com."), None));
+}
+
+#[divan::bench]
+fn refused(bencher: Bencher<'_, '_>) {
+    answer(bencher, &query("www.example.org.", None));
+}
+
+#[divan::bench]
+fn parse(bencher: Bencher<'_, '_>) {
+    let packet = query("www.example.com.", Some("193.99.144.0".parse().unwrap()));
+    let mut name = LookupName::default();
+    bencher.bench_local(|| {
+        matches!(
+            meridian::wire::parse(black_box(&packet), &mut name),
+            meridian::wire::Parsed::Query(_)
+        )
+    });
+}
+
+#[divan::bench(args = ["193.99.144.80", "2a02:2e0::1"])]
+fn geo_map(bencher: Bencher<'_, '_>, client: &str) {
+    let writer = world();
+    let snapshot = writer.world().snapshot();
+    let map = snapshot.catalog.geo.maps.values().next().unwrap().clone();
+    let client: IpAddr = client.parse().unwrap();
+    bencher.bench_local(|| map.lookup(black_box(client)).scope);
+}
