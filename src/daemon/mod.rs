@@ -212,6 +212,7 @@ impl Server {
     async fn run(mut self, mut signals: Signals) -> Result<(), anyhow::Error> {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         let mut batch = Vec::with_capacity(REPORT_BATCH);
+        let mut probing = true;
         loop {
             tokio::select! {
                 biased;
@@ -221,9 +222,10 @@ impl Server {
                 compiled = finished(&mut self.compiling, &self.config_path) => {
                     self.install(compiled).await;
                 }
-                taken = self.reports.recv_many(&mut batch, REPORT_BATCH) => {
-                    if taken == 0 {
-                        break error!("the prober has ended; stopping");
+                taken = self.reports.recv_many(&mut batch, REPORT_BATCH), if probing => {
+                    probing = taken > 0;
+                    if !probing {
+                        error!("the prober has ended; the last known health stays");
                     }
                     self.observe(&mut batch);
                 }

@@ -88,9 +88,12 @@ fn candidates(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 }
 
 fn answer(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    match (report.choice.is_empty(), report.service.is_some()) {
-        (true, _) => field(f, "answer", &format!("{}, no records", report.rcode))?,
-        (false, _) => field(f, "answer", &report.choice.join(", "))?,
+    if report.service.is_none() {
+        return field(f, "answer", &report.rcode);
+    }
+    match report.choice.is_empty() {
+        true => field(f, "answer", &format!("{}, no records", report.rcode))?,
+        false => field(f, "answer", &report.choice.join(", "))?,
     }
     if report.rotates {
         field(f, "", "(the first turn; answers rotate by the shares above)")?;
