@@ -158,4 +158,34 @@ impl Reply {
             _ => None,
         }
     }
+
+    /// The records of the answer section as text: owner, TTL, class, type, data.
+    pub fn answers(&self) -> Vec<String> {
+        self.message.answers.iter().map(ToString::to_string).collect()
+    }
+
+    /// The types of the answer section, in order.
+    pub fn answer_types(&self) -> Vec<RecordType> {
+        self.message.answers.iter().map(Record::record_type).collect()
+    }
+
+    /// The TTL all records of the answer have.
+    pub fn ttl(&self) -> u32 {
+        let ttl = self.message.answers.first().expect("an answer").ttl;
+        assert!(self.message.answers.iter().all(|record| record.ttl == ttl), "{:?}", self.message);
+        ttl
+    }
+
+    /// The TTL of the SOA in the authority section, if it is a negative answer.
+    pub fn soa_ttl(&self) -> Option<u32> {
+        let soa = |record: &&Record| record.record_type() == RecordType::SOA;
+        self.message.authorities.iter().find(soa).map(|record| record.ttl)
+    }
+
+    /// Checks that there is no answer, but an SOA with this TTL: NODATA.
+    pub fn assert_nodata(&self, soa_ttl: u32) {
+        assert_eq!(self.rcode(), ResponseCode::NoError, "{:?}", self.message);
+        assert!(self.message.answers.is_empty(), "{:?}", self.message);
+        assert_eq!(self.soa_ttl(), Some(soa_ttl), "{:?}", self.message);
+    }
 }

@@ -5,8 +5,8 @@
 pub mod backend;
 pub mod dns;
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -47,10 +47,7 @@ impl Folder {
         let head = "\
 [server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n
 [[zone]]\nname = \"example.com\"\nfile = \"example.com.zone\"\n\n";
-        Self::new(&[
-            ("meridian.toml", &format!("{head}{config}")),
-            ("example.com.zone", ZONE_HEAD),
-        ])
+        Self::new(&[("meridian.toml", &format!("{head}{config}")), ("example.com.zone", ZONE_HEAD)])
     }
 
     pub fn write(&self, name: &str, text: &str) {
@@ -127,6 +124,12 @@ impl Server {
         }
     }
 
+    /// Has it read its configuration again, and waits until the new one is in force.
+    pub fn reload(&mut self) {
+        self.signal("-HUP");
+        self.wait_for("the new configuration is in force");
+    }
+
     pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -148,6 +151,76 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A generator of numbers that are the same in every run (splitmix64).
+pub struct Seeded(pub u64);
+
+impl Seeded {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    /// An IPv4 address that may be a client on the Internet.
+    pub fn public_v4(&mut self) -> Ipv4Addr {
+        loop {
+            let address = Ipv4Addr::from(self.next() as u32);
+            if !meridian::model::is_unroutable(address.into()) {
+                return address;
+            }
+        }
+    }
+
+    /// An IPv6 address of 2000::/4, where clients are, that carries no IPv4 address.
+    pub fn public_v6(&mut self) -> Ipv6Addr {
+        loop {
+            let bits = u128::from(self.next()) << 64 | u128::from(self.next());
+            let address = Ipv6Addr::from(0x2 << 124 | bits >> 4);
+            if meridian::model::fold_embedded_v4(address.into()).0.is_ipv6() {
+                return address;
+            }
+        }
+    }
+}
+
+/// How far counts are from the shares expected (Pearson). Compare with the table for as
+/// many degrees of freedom as counts less one.
+pub fn chi_square(counts: &[usize], shares: &[f64]) -> f64 {
+    let total: usize = counts.iter().sum();
+    counts
+        .iter()
+        .zip(shares)
+        .map(|(&count, share)| {
+            let expected = total as f64 * share;
+            (count as f64 - expected).powi(2) / expected
+        })
+        .sum()
+}
+
+/// One HTTP request; the status code and the body.
+pub fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").expect("a whole response");
+    let status = head.split(' ').nth(1).expect("a status").parse().unwrap();
+    (status, body.to_owned())
+}
+
+/// A TCP port of 127.0.0.1 that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Runs the program to its end.
