@@ -6,7 +6,7 @@ pub mod backend;
 pub mod dns;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -142,7 +142,18 @@ impl Server {
     /// Asks it to end, and returns its exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.signal("-TERM");
+        self.wait_for_end()
+    }
+
+    /// Waits until it has ended, and returns its exit code.
+    pub fn wait_for_end(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// The log lines so far that hold `text`, without waiting.
+    pub fn count_lines(&mut self, text: &str) -> usize {
+        self.seen.extend(self.lines.try_iter());
+        self.seen.iter().filter(|line| line.contains(text)).count()
     }
 }
 
@@ -216,11 +227,6 @@ pub fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
     let (head, body) = response.split_once("\r\n\r\n").expect("a whole response");
     let status = head.split(' ').nth(1).expect("a status").parse().unwrap();
     (status, body.to_owned())
-}
-
-/// A TCP port of 127.0.0.1 that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Runs the program to its end.
