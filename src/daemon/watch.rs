@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 /// How long it must be quiet before a change is acted on, so that a file still being
@@ -22,6 +23,8 @@ pub(super) struct Watcher {
     folders: HashSet<PathBuf>,
     files: Arc<Mutex<HashSet<PathBuf>>>,
     touched: Arc<Notify>,
+    /// When it will have been quiet for long enough; `None` while nothing has changed.
+    quiet_at: Option<Instant>,
 }
 
 impl Watcher {
@@ -33,6 +36,7 @@ impl Watcher {
             folders: HashSet::new(),
             files: Arc::clone(&watched),
             touched: Arc::clone(&touched),
+            quiet_at: None,
         };
         if enabled {
             let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -68,10 +72,19 @@ impl Watcher {
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
     }
 
-    /// Waits until a file changed and it has been quiet since.
-    pub(super) async fn changed(&self) {
-        self.touched.notified().await;
-        while tokio::time::timeout(QUIET, self.touched.notified()).await.is_ok() {}
+    /// Waits until a file changed and it has been quiet since. What was seen is kept when
+    /// the wait is given up, as it is whenever a probe reports meanwhile.
+    pub(super) async fn changed(&mut self) {
+        if self.quiet_at.is_none() {
+            self.touched.notified().await;
+            self.quiet_at = Some(Instant::now() + QUIET);
+        }
+        while let Some(quiet_at) = self.quiet_at {
+            self.quiet_at = match timeout_at(quiet_at, self.touched.notified()).await {
+                Ok(()) => Some(Instant::now() + QUIET),
+                Err(_) => None,
+            };
+        }
     }
 }
 
