@@ -38,6 +38,8 @@ pub(super) struct Chase<'a, 'b> {
     random: &'a mut Random,
     /// Hashes of the names looked up so far.
     visited: [u64; MAX_ALIASES + 1],
+    /// Hashes of the owners of the DNAMEs met on the way, by hop; 0 where there was none.
+    redirected_by: [u64; MAX_ALIASES + 1],
     hops: usize,
     authoritative: bool,
     bits_read: u8,
@@ -69,6 +71,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             additional: &mut scratch.additional,
             random,
             visited: [0; MAX_ALIASES + 1],
+            redirected_by: [0; MAX_ALIASES + 1],
             hops: 0,
             authoritative: false,
             bits_read: 0,
@@ -150,14 +153,19 @@ impl<'a, 'b> Chase<'a, 'b> {
         }
     }
 
-    /// A DNAME above the name: itself, and the CNAME it makes (RFC 6672, section 3.1).
+    /// A DNAME above the name: itself, and the CNAME it makes (RFC 6672, section 3.1). One
+    /// that redirects below itself is met again, but said once (RFC 2181, section 5).
     fn redirect(&mut self, dname: &Rrset, labels: usize) -> Step {
         let owner_at = self.name.suffix_start(labels);
-        let fitted =
-            self.writer.rrset(Section::Answer, Some(self.name.suffix(labels)), dname, dname.ttl());
-        if !self.truncate_unless(fitted) {
-            return Step::Done(Rcode::NoError);
+        let owner_hash = self.name.suffix_hash(labels);
+        if !self.redirected_by[..self.hops].contains(&owner_hash) {
+            let owner = Some(self.name.suffix(labels));
+            let fitted = self.writer.rrset(Section::Answer, owner, dname, dname.ttl());
+            if !self.truncate_unless(fitted) {
+                return Step::Done(Rcode::NoError);
+            }
         }
+        self.redirected_by[self.hops] = owner_hash;
         let target = dname.rdatas().next().unwrap_or_default();
         if owner_at + target.len() > MAX_NAME_OCTETS {
             return Step::Done(Rcode::YxDomain);

@@ -152,3 +152,6 @@ fn log(
         "query"
     );
 }
+
+#[cfg(test)]
+mod tests;

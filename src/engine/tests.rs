@@ -1,0 +1,61 @@
+//! Whole queries to whole replies, where a rule is about the message and not about a part.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use hickory_proto::op::{Message, MessageType, OpCode, Query as Question};
+use hickory_proto::rr::RecordType as HickoryType;
+
+use super::*;
+use crate::config;
+use crate::health::HealthTable;
+use crate::model::MemoryFiles;
+use crate::world::Writer;
+
+const HEAD: &str = "$TTL 60\n@ SOA ns h 1 1 1 1 1\n@ NS ns\nns A 192.0.2.53\n";
+
+const CONFIG: &str = "[[zone]]\nname = \"example.com\"\nfile = \"example.com.zone\"\n";
+
+/// An engine over example.com with these records besides [`HEAD`], and no service.
+fn engine(records: &str) -> Engine {
+    let files = MemoryFiles::default()
+        .with("meridian.toml", CONFIG)
+        .with("example.com.zone", format!("{HEAD}{records}"));
+    let catalog = config::load(Path::new("meridian.toml"), &files, None).unwrap();
+    let health = HealthTable::new(&catalog.targets, SystemTime::UNIX_EPOCH);
+    Engine::new(Arc::clone(Writer::new(catalog, health).world()))
+}
+
+fn ask(engine: &mut Engine, name: &str, rtype: HickoryType) -> Message {
+    let mut query = Message::new(7, MessageType::Query, OpCode::Query);
+    query.add_query(Question::query(name.parse().unwrap(), rtype));
+    let peer = SocketAddr::from(([192, 0, 2, 1], 53));
+    let mut reply = Vec::new();
+    assert!(engine.answer(&query.to_vec().unwrap(), peer, Transport::Tcp, &mut reply));
+    Message::from_vec(&reply).unwrap()
+}
+
+/// Owner and type of records, in order.
+fn shown(records: &[hickory_proto::rr::Record]) -> Vec<String> {
+    records.iter().map(|record| format!("{} {}", record.name, record.record_type())).collect()
+}
+
+/// No record is in a message twice (RFC 2181, section 5).
+#[test]
+fn a_dname_met_twice_is_said_once() {
+    let mut engine = engine("d DNAME e.d\nw DNAME v\nv DNAME w\n");
+    let reply = ask(&mut engine, "x.d.example.com.", HickoryType::A);
+    let dnames = shown(&reply.answers).into_iter().filter(|shown| shown.ends_with("DNAME"));
+    assert_eq!(dnames.collect::<Vec<_>>(), ["d.example.com. DNAME"]);
+    // Two that lead to each other are two.
+    let reply = ask(&mut engine, "x.w.example.com.", HickoryType::A);
+    assert_eq!(
+        shown(&reply.answers),
+        [
+            "w.example.com. DNAME",
+            "x.w.example.com. CNAME",
+            "v.example.com. DNAME",
+            "x.v.example.com. CNAME"
+        ]
+    );
+}
