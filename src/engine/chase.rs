@@ -25,6 +25,8 @@ pub(super) struct Scratch {
     pub(super) name: LookupName,
     /// The name of an additional address.
     additional: LookupName,
+    /// Hashes of the names whose addresses were added.
+    added: Vec<u64>,
 }
 
 /// One question on its way.
@@ -35,6 +37,7 @@ pub(super) struct Chase<'a, 'b> {
     writer: &'a mut ResponseWriter<'b>,
     name: &'a mut LookupName,
     additional: &'a mut LookupName,
+    added: &'a mut Vec<u64>,
     random: &'a mut Random,
     /// Hashes of the names looked up so far.
     visited: [u64; MAX_ALIASES + 1],
@@ -62,6 +65,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         scratch: &'a mut Scratch,
         random: &'a mut Random,
     ) -> Self {
+        scratch.added.clear();
         Self {
             snapshot,
             query,
@@ -69,6 +73,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             writer,
             name: &mut scratch.name,
             additional: &mut scratch.additional,
+            added: &mut scratch.added,
             random,
             visited: [0; MAX_ALIASES + 1],
             redirected_by: [0; MAX_ALIASES + 1],
@@ -217,12 +222,17 @@ impl<'a, 'b> Chase<'a, 'b> {
         }
     }
 
-    /// Adds what is known of one host's addresses; `glue_of` is the zone whose glue counts.
-    /// Returns whether everything fitted.
+    /// Adds what is known of one host's addresses, once however often it is named;
+    /// `glue_of` is the zone whose glue counts. Returns whether everything fitted.
     fn add_address(&mut self, glue_of: Option<&Zone>, host: &[u8]) -> bool {
         if self.additional.fill(host).is_none() {
             return true;
         }
+        let hash = self.additional.suffix_hash(self.additional.label_count());
+        if self.added.contains(&hash) {
+            return true;
+        }
+        self.added.push(hash);
         let snapshot = self.snapshot;
         let own = snapshot.catalog.zones.find(self.additional).map(|zone| &**zone);
         let holder = match (own, glue_of) {

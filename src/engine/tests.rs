@@ -59,3 +59,19 @@ fn a_dname_met_twice_is_said_once() {
         ]
     );
 }
+
+/// A host that several records name has its addresses in the message once.
+#[test]
+fn a_host_named_twice_is_added_once() {
+    let mut engine = engine(
+        "mail A 192.0.2.25\n_s SRV 1 1 80 mail\n_s SRV 1 1 443 MAIL\n@ MX 1 mail\n@ MX 2 mail\n\
+         cut NS ns.cut\ncut NS NS.Cut\nns.cut A 192.0.2.54\n",
+    );
+    for (name, rtype, host) in [
+        ("_s.example.com.", HickoryType::SRV, "mail.example.com. A"),
+        ("example.com.", HickoryType::MX, "mail.example.com. A"),
+        ("www.cut.example.com.", HickoryType::A, "ns.cut.example.com. A"),
+    ] {
+        assert_eq!(shown(&ask(&mut engine, name, rtype).additionals), [host], "{name} {rtype}");
+    }
+}
