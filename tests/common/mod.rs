@@ -132,7 +132,9 @@ impl Server {
 
     pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        // The shell has it built in; a program `kill` is not on every machine.
+        let kill = format!("kill {signal} {pid}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     pub fn stdout(&mut self) -> impl BufRead + use<> {
