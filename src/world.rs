@@ -57,6 +57,15 @@ impl World {
     }
 }
 
+/// What came of a batch of outcomes.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Targets that changed state.
+    pub transitions: Vec<(TargetKey, Transition)>,
+    /// Probes this machine could not make, and why; nothing is known of their targets.
+    pub not_tried: Vec<(TargetKey, String)>,
+}
+
 /// The one that makes snapshots.
 #[derive(Debug)]
 pub struct Writer {
@@ -94,22 +103,26 @@ impl Writer {
     }
 
     /// Takes in what probes saw, each with the sequence number of its probe, and makes a
-    /// new snapshot if any answer may change. Returns what changed state.
+    /// new snapshot if any answer may change. Returns what is worth telling.
     pub fn observe(
         &mut self,
         reports: impl IntoIterator<Item = (TargetKey, u64, Outcome)>,
         now: SystemTime,
-    ) -> Vec<(TargetKey, Transition)> {
+    ) -> Observed {
         let old = self.world.snapshot();
-        let mut transitions = Vec::new();
+        let mut observed = Observed::default();
         let mut touched: Vec<ServiceId> = Vec::new();
         for (key, sequence, outcome) in reports {
-            let applied = self.health.apply(&key, sequence, outcome, now);
-            let Applied::Counted { status_changed, transition } = applied else { continue };
-            if status_changed && let Some(users) = old.catalog.users_of_target.get(&key) {
-                touched.extend(users);
+            match self.health.apply(&key, sequence, outcome, now) {
+                Applied::Counted { status_changed, transition } => {
+                    if status_changed && let Some(users) = old.catalog.users_of_target.get(&key) {
+                        touched.extend(users);
+                    }
+                    observed.transitions.extend(transition.map(|transition| (key, transition)));
+                }
+                Applied::NotTried { reason } => observed.not_tried.push((key, reason)),
+                Applied::NoSuchTarget | Applied::Overtaken => {}
             }
-            transitions.extend(transition.map(|transition| (key, transition)));
         }
         touched.sort_unstable();
         touched.dedup();
@@ -121,7 +134,7 @@ impl Writer {
             let (catalog, generation) = (old.catalog.clone(), old.generation);
             self.publish(Snapshot { catalog, standings, generation });
         }
-        transitions
+        observed
     }
 
     fn publish(&self, snapshot: Snapshot) {

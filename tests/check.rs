@@ -216,7 +216,6 @@ fn many_mistakes_in_many_files_are_all_told_at_once() {
 }
 
 #[test]
-#[ignore = "not so yet: zone files are not read while meridian.toml itself has errors"]
 fn mistakes_of_the_configuration_do_not_hide_those_of_its_zones() {
     let folder = folder();
     folder.write(CONFIG, &folder.read(CONFIG).replace("8080", "0"));

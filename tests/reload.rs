@@ -226,7 +226,6 @@ fn what_stays_keeps_its_health_and_its_turn() {
 }
 
 #[test]
-#[ignore = "not so yet: what a refused configuration refers to is not watched"]
 fn mending_a_file_that_a_refused_change_brought_in_is_enough() {
     let folder = Folder::with_config(SERVICE);
     let mut server = Server::start(&folder);

@@ -114,9 +114,8 @@ fn a_and_aaaa_rotate_each_for_itself() {
     };
     let rounds: Vec<[usize; 2]> = (0..12).map(|_| [asked("A"), asked("AAAA")]).collect();
     for pair in rounds.windows(2) {
-        for family in 0..2 {
-            assert_eq!(pair[1][family], (pair[0][family] + 1) % 3, "{rounds:?}");
-        }
+        let [before, after] = pair else { unreachable!("windows of two") };
+        assert_eq!(*after, before.map(|turn| (turn + 1) % 3), "{rounds:?}");
     }
 }
 

@@ -59,6 +59,12 @@ pub(super) fn text(view: &View<'_>) -> String {
         "Targets without an outcome for too long.",
         &[(String::new(), view.stalled as f64)],
     );
+    page.family(
+        "meridian_probes_not_tried_total",
+        "counter",
+        "Probes this machine could not make.",
+        &[(String::new(), view.not_tried as f64)],
+    );
     let targets: Vec<(String, f64)> = view
         .health
         .iter()

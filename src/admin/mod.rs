@@ -55,6 +55,8 @@ pub struct View<'a> {
     pub counters: &'a Counters,
     /// Targets without an outcome for too long.
     pub stalled: usize,
+    /// Probes this machine could not make since the start.
+    pub not_tried: u64,
     /// Since the start.
     pub uptime: Duration,
     /// Configurations that were refused since the start.

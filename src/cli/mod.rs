@@ -79,11 +79,19 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // What was already said in full has nothing left to say.
             if !error.is::<Said>() {
-                eprintln!("meridian: {error:#}");
+                eprintln!("meridian: {}", in_full(&error));
             }
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: some name theirs themselves.
+fn in_full(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }
 
 /// An error whose message is on stderr already.
@@ -93,12 +101,12 @@ struct Said;
 
 /// Compiles a configuration, or says on stderr everything that is wrong with it.
 fn load(path: &Path, files: &dyn Files) -> Result<Catalog, anyhow::Error> {
-    config::load(path, files, None).map_err(|diagnostics| {
+    config::load(path, files, None).map_err(|refused| {
         let dress = match std::io::stderr().is_terminal() {
             true => config::Dress::Ansi,
             false => config::Dress::Plain,
         };
-        eprint!("{}", diagnostics.render(dress));
+        eprint!("{}", refused.diagnostics.render(dress));
         Said.into()
     })
 }

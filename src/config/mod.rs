@@ -28,7 +28,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-pub use compile::load;
+pub use compile::{Refused, load};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt, Place};
 pub use problem::Problem;
 pub use render::Dress;

@@ -10,11 +10,16 @@ pub fn start_logging(format: LogFormat, level: Level) {
     // Libraries say at most what went wrong; their inner life is of use to nobody here.
     let default = format!("warn,meridian={}", level.as_str().to_lowercase());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Which module speaks is of no use to operators, and `target` is our word for what is
+    // probed.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     match format {
         LogFormat::Text => {
             let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_ansi(ansi).with_target(false).init();
+            builder.with_ansi(ansi).init();
         }
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }

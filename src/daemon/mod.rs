@@ -20,11 +20,11 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::admin::{self, Request};
 use crate::catalog::{Catalog, Settings};
-use crate::config::{self, Diagnostic, Diagnostics};
+use crate::config::{self, Diagnostic, Refused};
 use crate::engine::Engine;
 use crate::health::HealthTable;
 use crate::model::{Files, Transport};
@@ -141,9 +141,12 @@ struct Server {
     watcher: watch::Watcher,
     state_file: state_file::StateFile,
     /// A compilation under way, and whether another was asked for meanwhile.
-    compiling: Option<JoinHandle<Result<Catalog, Diagnostics>>>,
+    compiling: Option<JoinHandle<Result<Catalog, Refused>>>,
     compile_again: bool,
     stalled: usize,
+    /// Probes this machine could not make, and the last such since it was last told.
+    not_tried: u64,
+    last_not_tried: Option<String>,
     started: Instant,
     reloads_failed: u64,
 }
@@ -204,6 +207,8 @@ impl Server {
             compiling: None,
             compile_again: false,
             stalled: 0,
+            not_tried: 0,
+            last_not_tried: None,
             started: Instant::now(),
             reloads_failed: 0,
         })
@@ -243,9 +248,13 @@ impl Server {
     }
 
     fn observe(&mut self, batch: &mut Vec<ProbeReport>) {
-        let reports = batch.drain(..).map(|report| (report.key, report.sequence, report.outcome));
-        let transitions = self.writer.observe(reports, SystemTime::now());
-        for (target, transition) in &transitions {
+        let reports = batch.drain(..).map(|report| {
+            let ProbeReport { key, sequence, outcome } = report;
+            debug!(target = %key, result = ?outcome.result, took = ?outcome.took, "probe");
+            (key, sequence, outcome)
+        });
+        let observed = self.writer.observe(reports, SystemTime::now());
+        for (target, transition) in &observed.transitions {
             info!(
                 %target,
                 from = %transition.from,
@@ -254,7 +263,11 @@ impl Server {
                 "health changed"
             );
         }
-        self.state_file.is_dirty |= !transitions.is_empty();
+        self.state_file.is_dirty |= !observed.transitions.is_empty();
+        self.not_tried += observed.not_tried.len() as u64;
+        if let Some((target, reason)) = observed.not_tried.into_iter().next() {
+            self.last_not_tried = Some(format!("{target}: {reason}"));
+        }
     }
 
     /// Starts to compile the configuration anew, or remembers to when one is under way.
@@ -272,7 +285,7 @@ impl Server {
     }
 
     /// Puts a compiled configuration in force, or says what is wrong with it.
-    async fn install(&mut self, compiled: Result<Catalog, Diagnostics>) {
+    async fn install(&mut self, compiled: Result<Catalog, Refused>) {
         match compiled {
             Ok(catalog) => {
                 self.warn_of_restart(&catalog.settings);
@@ -285,12 +298,15 @@ impl Server {
                 let generation = self.writer.world().load().generation;
                 info!(generation, "the new configuration is in force");
             }
-            Err(diagnostics) => {
+            Err(refused) => {
                 self.reloads_failed += 1;
-                for diagnostic in diagnostics.iter() {
+                for diagnostic in refused.diagnostics.iter() {
                     error!("{diagnostic}");
                 }
                 error!("the configuration has errors; the old one stays in force");
+                // Mending any file of either is reason to try again.
+                let present = Arc::clone(&self.writer.world().load().catalog);
+                self.watcher.watch(&[&present.files[..], &refused.files].concat());
             }
         }
         if std::mem::take(&mut self.compile_again) {
@@ -335,6 +351,10 @@ impl Server {
                 None => info!("all targets are heard of again"),
             }
         }
+        if let Some(last) = self.last_not_tried.take() {
+            let so_far = self.not_tried;
+            warn!(so_far, last, "this machine could not probe; the last known health stays");
+        }
         self.state_file.save_if_due(self.writer.health(), SystemTime::now());
     }
 
@@ -344,6 +364,7 @@ impl Server {
             health: self.writer.health(),
             counters: &self.serving.counters(),
             stalled: self.stalled,
+            not_tried: self.not_tried,
             uptime: self.started.elapsed(),
             reloads_failed: self.reloads_failed,
         });
@@ -352,14 +373,15 @@ impl Server {
 
 /// Waits for the compilation under way; for ever if there is none.
 async fn finished(
-    compiling: &mut Option<JoinHandle<Result<Catalog, Diagnostics>>>,
+    compiling: &mut Option<JoinHandle<Result<Catalog, Refused>>>,
     path: &Path,
-) -> Result<Catalog, Diagnostics> {
+) -> Result<Catalog, Refused> {
     let Some(handle) = compiling else { return std::future::pending().await };
     let result = handle.await;
     *compiling = None;
     result.unwrap_or_else(|error| {
-        Err(Diagnostic::about_file(path, format!("reading it failed: {error}")).into())
+        let diagnostic = Diagnostic::about_file(path, format!("reading it failed: {error}"));
+        Err(Refused { diagnostics: diagnostic.into(), files: Vec::new() })
     })
 }
 

@@ -104,5 +104,7 @@ fn concerns(event: &Event, files: &Mutex<HashSet<PathBuf>>) -> bool {
         EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Any
     );
     let files = files.lock().unwrap_or_else(PoisonError::into_inner);
-    changes && event.paths.iter().any(|path| files.contains(path))
+    // Kubernetes swaps the link `..data` under all files of a mounted volume at once.
+    let is_swap = |path: &Path| path.file_name().is_some_and(|name| name == "..data");
+    changes && event.paths.iter().any(|path| files.contains(path) || is_swap(path))
 }

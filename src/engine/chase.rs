@@ -6,8 +6,8 @@
 //! 3). Nothing here reads or writes packets' fixed parts: that is `wire`.
 
 use crate::catalog::ServiceEntry;
-use crate::model::{EndpointTarget, Family, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
-use crate::steer::{self, Outcome, Picks};
+use crate::model::{EndpointTarget, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
+use crate::steer::{self, Decision, Outcome, Picks};
 use crate::wire::{Answered, Query, Rcode, ResponseWriter, Section};
 use crate::world::Snapshot;
 use crate::zone::{Cut, Found, Rrset, Zone};
@@ -46,6 +46,15 @@ pub(super) struct Chase<'a, 'b> {
     hops: usize,
     authoritative: bool,
     bits_read: u8,
+    decided: Option<(ServiceId, Decision)>,
+}
+
+/// What came of a chase.
+pub(super) struct Chased {
+    /// What belongs into the header.
+    pub(super) answered: Answered,
+    /// The last decision on the way, for the log.
+    pub(super) decided: Option<(ServiceId, Decision)>,
 }
 
 /// What one lookup leads to.
@@ -54,6 +63,13 @@ enum Step {
     Follow,
     /// This is the end.
     Done(Rcode),
+}
+
+impl Chased {
+    /// A question that is not looked up at all.
+    pub(super) fn refused(rcode: Rcode) -> Self {
+        Self { answered: Answered { rcode, authoritative: false, scope: 0 }, decided: None }
+    }
 }
 
 impl<'a, 'b> Chase<'a, 'b> {
@@ -80,11 +96,12 @@ impl<'a, 'b> Chase<'a, 'b> {
             hops: 0,
             authoritative: false,
             bits_read: 0,
+            decided: None,
         }
     }
 
     /// Writes the records and says what belongs into the header.
-    pub(super) fn run(mut self) -> Answered {
+    pub(super) fn run(mut self) -> Chased {
         let rcode = loop {
             match self.step() {
                 Step::Done(rcode) => break rcode,
@@ -98,10 +115,10 @@ impl<'a, 'b> Chase<'a, 'b> {
                 }
             }
         };
-        Answered {
-            rcode,
-            authoritative: self.authoritative,
-            scope: self.asker.scope(self.bits_read),
+        let scope = self.asker.scope(self.bits_read);
+        Chased {
+            answered: Answered { rcode, authoritative: self.authoritative, scope },
+            decided: self.decided,
         }
     }
 
@@ -263,7 +280,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         let snapshot = self.snapshot;
         let entry = snapshot.service(id);
         let qtype = self.query.qtype;
-        let Some(family) = family_asked(entry, qtype) else {
+        let Some(family) = entry.steering.family_asked(qtype) else {
             return self.negative(zone, Rcode::NoError, None);
         };
         let mut dice = LiveDice { turns: &entry.turns, random: self.random };
@@ -276,25 +293,18 @@ impl<'a, 'b> Chase<'a, 'b> {
             &mut dice,
         );
         self.bits_read = self.bits_read.max(decision.scope);
+        self.decided = Some((id, decision));
         match decision.outcome {
-            Outcome::Chosen(picks) => self.chosen(zone, entry, family, &picks, decision.ttl),
+            Outcome::Chosen(picks) => self.chosen(zone, entry, &picks, decision.ttl),
             Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, ttl_cap),
             Outcome::ServFail => Step::Done(Rcode::ServFail),
             Outcome::Refused => Step::Done(Rcode::Refused),
         }
     }
 
-    fn chosen(
-        &mut self,
-        zone: &Zone,
-        entry: &ServiceEntry,
-        family: Family,
-        picks: &Picks,
-        ttl: u32,
-    ) -> Step {
+    fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, picks: &Picks, ttl: u32) -> Step {
         let service = &entry.steering;
-        let first = picks.as_slice().first().map(|&index| service.target(index));
-        if let Some(EndpointTarget::Alias(target)) = first {
+        if let Some(EndpointTarget::Alias(target)) = service.served(picks).next() {
             let owner = owner_of(self.hops, self.name);
             let rdata = target.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
@@ -307,10 +317,9 @@ impl<'a, 'b> Chase<'a, 'b> {
         if self.query.qtype == RecordType::CNAME {
             return self.negative(zone, Rcode::NoError, Some(ttl));
         }
-        // A CNAME among further picks cannot stand beside addresses (RFC 1034, 3.6.2).
-        let addresses = picks.as_slice().iter().filter_map(|&index| match service.target(index) {
-            EndpointTarget::Address(address) if Family::of(*address) == family => Some(*address),
-            _ => None,
+        let addresses = service.served(picks).filter_map(|target| match target {
+            EndpointTarget::Address(address) => Some(*address),
+            EndpointTarget::Alias(_) => None,
         });
         let fitted = self.writer.addresses(owner_of(self.hops, self.name), addresses, ttl);
         self.truncate_unless(fitted);
@@ -321,26 +330,6 @@ impl<'a, 'b> Chase<'a, 'b> {
 /// The owner to write: nothing for the question's own name, which is pointed at.
 fn owner_of(hops: usize, name: &LookupName) -> Option<&[u8]> {
     (hops > 0).then(|| name.as_wire())
-}
-
-/// The family a question about a service is decided in.
-///
-/// | QTYPE | family |
-/// |---|---|
-/// | A | IPv4 |
-/// | AAAA | IPv6 |
-/// | ANY | the first the service has (RFC 8482, section 4.1) |
-/// | CNAME, and any type where all endpoints are aliases | IPv4: aliases are in both |
-/// | other | none: the answer is NODATA |
-fn family_asked(entry: &ServiceEntry, qtype: RecordType) -> Option<Family> {
-    match qtype {
-        RecordType::A => Some(Family::V4),
-        RecordType::AAAA => Some(Family::V6),
-        RecordType::ANY if entry.steering.has_family(Family::V4) => Some(Family::V4),
-        RecordType::ANY => Some(Family::V6),
-        _ if entry.steering.is_alias() => Some(Family::V4),
-        _ => None,
-    }
 }
 
 /// Whether an uncompressed name lies at or below `ancestor` (lowercase).

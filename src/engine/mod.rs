@@ -7,18 +7,18 @@
 mod chase;
 mod client;
 mod dice;
+mod log;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tracing::debug;
 
-use crate::catalog::Catalog;
-use crate::model::{LookupName, RecordType, Transport};
+use crate::model::{RecordType, Transport};
 use crate::wire::{self, Answered, Parsed, Query, Rcode, Rejection, ResponseWriter};
 use crate::world::World;
 
-use chase::{Chase, Scratch};
+use chase::{Chase, Chased, Scratch};
 use client::Asker;
 use dice::Random;
 
@@ -70,23 +70,16 @@ impl Engine {
                 let limit = reply_limit(transport, edns.map(|e| e.udp_payload), max_udp);
                 let mut writer =
                     ResponseWriter::new(reply, query.header, query.question, limit, edns);
-                let answered = match refusal(&query) {
-                    Some(rcode) => Answered { rcode, authoritative: false, scope: 0 },
+                let asker = Asker::new(&query, peer.ip(), catalog);
+                let chased = match refusal(&query) {
+                    Some(rcode) => Chased::refused(rcode),
                     None => {
-                        let asker = Asker::new(&query, peer.ip(), catalog);
-                        let chase = Chase::new(
-                            &snapshot,
-                            &query,
-                            asker,
-                            &mut writer,
-                            &mut self.scratch,
-                            &mut self.random,
-                        );
-                        chase.run()
+                        let (scratch, random) = (&mut self.scratch, &mut self.random);
+                        Chase::new(&snapshot, &query, asker, &mut writer, scratch, random).run()
                     }
                 };
-                log(&query, &answered, peer, catalog, snapshot.generation);
-                writer.finish(answered, edns, max_udp);
+                log::query(&snapshot, &query, asker.client, &chased);
+                writer.finish(chased.answered, edns, max_udp);
                 true
             }
         }
@@ -126,31 +119,6 @@ fn reply_limit(transport: Transport, client_payload: Option<u16>, max_udp: u16) 
         (Transport::Udp, None) => PLAIN_UDP_OCTETS,
         (Transport::Udp, Some(payload)) => usize::from(payload.min(max_udp)),
     }
-}
-
-fn log(
-    query: &Query<'_>,
-    answered: &Answered,
-    peer: SocketAddr,
-    catalog: &Catalog,
-    generation: u64,
-) {
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
-    }
-    let mut name = LookupName::default();
-    name.fill(query.question);
-    let zone = catalog.zones.find_for(&name, query.qtype).map(|zone| zone.apex().to_string());
-    debug!(
-        qname = ?name,
-        qtype = %query.qtype,
-        client = %peer.ip(),
-        zone = zone.as_deref().unwrap_or("-"),
-        rcode = answered.rcode.name(),
-        scope = answered.scope,
-        generation,
-        "query"
-    );
 }
 
 #[cfg(test)]

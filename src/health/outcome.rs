@@ -75,6 +75,10 @@ pub enum Failure {
     /// The probe itself failed: a defect or a bad setting here, not there.
     #[error("the probe failed: {0}")]
     Unexpected(String),
+    /// This machine could not even try: out of descriptors, forbidden, no such family. It
+    /// says nothing of the target, and never counts against it.
+    #[error("on this machine: {0}")]
+    Local(String),
 }
 
 impl Failure {
@@ -89,6 +93,7 @@ impl Failure {
             Self::Body { .. } => "body",
             Self::Protocol(_) => "protocol",
             Self::Unexpected(_) => "unexpected",
+            Self::Local(_) => "local",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Health, Outcome, Target, TargetHealth, TargetKey, Transition};
+use super::{Failure, Health, Outcome, Target, TargetHealth, TargetKey, Transition};
 use crate::model::TargetId;
 
 /// How many transitions are kept per target; older ones are forgotten.
@@ -36,6 +36,11 @@ pub enum Applied {
     NoSuchTarget,
     /// An outcome of a later probe was applied before.
     Overtaken,
+    /// The probe failed on this machine before it reached the target: nothing is known.
+    NotTried {
+        /// What this machine said.
+        reason: String,
+    },
     /// It counted.
     Counted {
         /// Whether the target's [`TargetStatus`] is another one now.
@@ -125,6 +130,9 @@ impl HealthTable {
         now: SystemTime,
     ) -> Applied {
         let Some(&index) = self.by_key.get(key) else { return Applied::NoSuchTarget };
+        if let Err(Failure::Local(reason)) = outcome.result {
+            return Applied::NotTried { reason };
+        }
         let slot = &mut self.slots[index];
         if slot.last_sequence.is_some_and(|last| sequence <= last) {
             return Applied::Overtaken;
@@ -235,6 +243,17 @@ mod tests {
         }
         assert_eq!(table.status(TargetId(0)), status(Health::Up, true));
         assert_eq!(table.status(TargetId(1)), None);
+    }
+
+    #[test]
+    fn a_fault_of_this_machine_is_nobodys_failure() {
+        let target = target("a", 1, 1);
+        let mut table = HealthTable::new(&[Arc::clone(&target)], NOW);
+        table.apply(target.key(), 1, outcome(true), NOW);
+        let fault = Failure::Local("too many open files".into());
+        let applied = table.apply(target.key(), 2, Outcome::failed(fault, Duration::ZERO), NOW);
+        assert_eq!(applied, Applied::NotTried { reason: "too many open files".into() });
+        assert_eq!(table.status(TargetId(0)), status(Health::Up, false));
     }
 
     #[test]

@@ -117,12 +117,18 @@ impl LookupName {
     }
 }
 
-impl fmt::Debug for LookupName {
+impl fmt::Display for LookupName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match WireName::from_wire(self.as_wire()) {
-            Ok(name) => write!(f, "LookupName({name})"),
-            Err(_) => f.write_str("LookupName(?)"),
+            Ok(name) => name.fmt(f),
+            Err(_) => f.write_str("?"),
         }
+    }
+}
+
+impl fmt::Debug for LookupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LookupName({self})")
     }
 }
 

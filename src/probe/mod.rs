@@ -120,6 +120,6 @@ fn connect_failure(error: &io::Error, address: SocketAddr) -> Failure {
         ErrorKind::UnexpectedEof => Failure::Protocol("connection closed too early".into()),
         ErrorKind::InvalidData | ErrorKind::InvalidInput => Failure::Protocol(error.to_string()),
         // Out of descriptors, no permission, no such family: a matter of this machine.
-        _ => Failure::Unexpected(format!("{address}: {error}")),
+        _ => Failure::Local(format!("{address}: {error}")),
     }
 }

@@ -70,6 +70,24 @@ pub enum Reason {
     NoSuchFamily,
 }
 
+impl Reason {
+    /// A word for logs and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::NotProbedYet => "not-probed-yet",
+            Self::Draining => "draining",
+            Self::Standby => "standby",
+            Self::Panic => "panic",
+            Self::FailOpen => "fail-open",
+            Self::LastResort => "last-resort",
+            Self::AllDown => "all-down",
+            Self::FamilyDown => "family-down",
+            Self::NoSuchFamily => "no-such-family",
+        }
+    }
+}
+
 /// What became of one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {

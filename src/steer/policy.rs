@@ -20,7 +20,7 @@ pub enum Policy {
     Weighted,
     /// The site nearest to the client.
     GeoProximity,
-    /// The first site, in order of appearance, with anything left.
+    /// The first site with anything left, in the order of `default_order`, then of appearance.
     Failover,
     /// By the client's prefix: weighted rendezvous.
     Hash,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::geo::{GeoMap, RankingSpec};
-use crate::model::{ClientNet, Endpoint, EndpointTarget, Family, Prefix, SiteId, TtlRange};
+use crate::model::{
+    ClientNet, Endpoint, EndpointTarget, Family, Prefix, RecordType, SiteId, TtlRange,
+};
 
-use super::{Policy, WithinSite};
+use super::{Picks, Policy, WithinSite};
 
 /// One service, compiled. Immutable; health lives elsewhere.
 #[derive(Debug, Clone)]
@@ -114,9 +116,48 @@ impl Service {
         self.endpoints.iter().all(|e| matches!(e.target, EndpointTarget::Alias(_)))
     }
 
+    /// Whether any endpoint is a CNAME.
+    pub fn has_alias(&self) -> bool {
+        self.endpoints.iter().any(|e| matches!(e.target, EndpointTarget::Alias(_)))
+    }
+
     /// Whether the service has anything for a family, healthy or not.
     pub fn has_family(&self, family: Family) -> bool {
         self.endpoints.iter().any(|e| family.takes(&e.target))
+    }
+
+    /// The family a question about the service is decided in.
+    ///
+    /// | QTYPE | family |
+    /// |---|---|
+    /// | A | IPv4 |
+    /// | AAAA | IPv6 |
+    /// | ANY | the first the service has (RFC 8482, section 4.1) |
+    /// | CNAME where any endpoint is an alias | IPv4: aliases are in both |
+    /// | any type where all endpoints are aliases | IPv4 |
+    /// | other | none: the answer is NODATA |
+    pub fn family_asked(&self, qtype: RecordType) -> Option<Family> {
+        match qtype {
+            RecordType::A => Some(Family::V4),
+            RecordType::AAAA => Some(Family::V6),
+            RecordType::ANY if self.has_family(Family::V4) => Some(Family::V4),
+            RecordType::ANY => Some(Family::V6),
+            RecordType::CNAME if self.has_alias() => Some(Family::V4),
+            _ if self.is_alias() => Some(Family::V4),
+            _ => None,
+        }
+    }
+
+    /// What an answer of these picks holds: the first alone if it is a CNAME, which cannot
+    /// stand beside anything (RFC 1034, section 3.6.2), or else the addresses among them.
+    pub fn served<'s>(&'s self, picks: &'s Picks) -> impl Iterator<Item = &'s EndpointTarget> {
+        let targets = picks.as_slice().iter().map(|&index| self.target(index));
+        let is_alias = |target: &EndpointTarget| matches!(target, EndpointTarget::Alias(_));
+        let alone = picks.as_slice().first().is_some_and(|&index| is_alias(self.target(index)));
+        targets
+            .enumerate()
+            .filter(move |(place, target)| if alone { *place == 0 } else { !is_alias(target) })
+            .map(|(_, target)| target)
     }
 
     /// The policy inside a chosen site.

@@ -16,9 +16,12 @@ pub(super) fn start(
     site: &'static str,
     address: SocketAddr,
 ) -> Result<SocketAddr, anyhow::Error> {
-    let listener = runtime
-        .block_on(TcpListener::bind(address))
-        .with_context(|| format!("the demo's back end for {site} cannot listen on {address}"))?;
+    let listener = runtime.block_on(TcpListener::bind(address)).with_context(|| {
+        format!(
+            "the demo's back end for {site} cannot listen on {address}; \
+                 another demo may be running, `--listen 127.0.0.1:0` takes free ports"
+        )
+    })?;
     let address = listener.local_addr()?;
     runtime.spawn(async move {
         if let Err(error) = axum::serve(listener, routes(site)).await {

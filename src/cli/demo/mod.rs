@@ -6,10 +6,12 @@
 mod backend;
 mod guide;
 
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use crate::daemon::Daemon;
@@ -43,16 +45,14 @@ fn default_listen() -> SocketAddr {
 impl Demo {
     pub(super) fn run(self) -> Result<(), anyhow::Error> {
         let runtime = crate::daemon::runtime()?;
-        let mut config = include_str!("../../../zones/demo.toml").to_owned();
         let mut backends = Vec::new();
         for (number, site) in (1_u16..).zip(SITES) {
-            let port = if self.listen.port() == 0 { 0 } else { self.listen.port() + number };
-            let wished = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-            let address = backend::start(runtime.handle(), site, wished)?;
-            config = config.replace(&format!("127.0.0.1:{}", PORT + number), &address.to_string());
+            let address = backend::start(runtime.handle(), site, self.backend_address(number)?)?;
             backends.push((site, address));
         }
-        let config = config.replace(&default_listen().to_string(), &self.listen.to_string());
+        let addresses: Vec<SocketAddr> =
+            iter::once(self.listen).chain(backends.iter().map(|(_, address)| *address)).collect();
+        let config = moved(include_str!("../../../zones/demo.toml"), &addresses);
         let files = files(config);
         let catalog = load(CONFIG_PATH.as_ref(), &files)?;
         self.log.start(&catalog);
@@ -61,6 +61,34 @@ impl Demo {
             guide::print(listen, &backends)
         })
     }
+}
+
+impl Demo {
+    /// Where the back end of a number from 1 listens: behind the DNS port.
+    fn backend_address(&self, number: u16) -> Result<SocketAddr, anyhow::Error> {
+        let port = match self.listen.port() {
+            0 => 0,
+            port => port.checked_add(number).with_context(|| {
+                format!("--listen: the back ends need the {} ports behind it", SITES.len())
+            })?,
+        };
+        Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
+    }
+}
+
+/// The configuration with every address of the demo in place of the written one: first DNS,
+/// then the back ends. In one pass, as the new ones may look like others of the old.
+fn moved(config: &str, addresses: &[SocketAddr]) -> String {
+    let written = format!("{}:", default_listen().ip());
+    let mut parts = config.split(&written);
+    let mut moved = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let port: u16 = part[..digits].parse().expect("the demo's addresses have ports");
+        let address = addresses[usize::from(port - PORT)];
+        moved += &format!("{address}{}", &part[digits..]);
+    }
+    moved
 }
 
 /// The demo's files, with a configuration of one's own.
@@ -77,4 +105,23 @@ fn files(config: String) -> MemoryFiles {
 /// The demo's world as it stands in the repository, for `explain --demo`.
 pub(super) fn embedded() -> (PathBuf, MemoryFiles) {
     (PathBuf::from(CONFIG_PATH), files(include_str!("../../../zones/demo.toml").to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_move_even_onto_each_other() {
+        let address = |port: u16| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        let addresses: Vec<_> = (0..7).map(|n| address(5303 + n)).collect();
+        let text = "listen 127.0.0.1:5300, probes 127.0.0.1:5301 and 127.0.0.1:5306.";
+        assert_eq!(
+            moved(text, &addresses),
+            "listen 127.0.0.1:5303, probes 127.0.0.1:5304 and 127.0.0.1:5309."
+        );
+        let demo = include_str!("../../../zones/demo.toml");
+        let here: Vec<_> = (0..7).map(|n| address(PORT + n)).collect();
+        assert_eq!(moved(demo, &here), demo);
+    }
 }

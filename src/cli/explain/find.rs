@@ -21,17 +21,32 @@ pub(super) struct Path {
 /// What is at the end of a path.
 pub(super) enum End {
     Service(ServiceId),
-    /// No decision is made: static data, or none. In words, and as an rcode.
-    Static {
-        rcode: &'static str,
-        says: String,
-    },
+    /// No decision is made.
+    Static(Static),
+}
+
+/// What the zones say of a name themselves.
+pub(super) struct Static {
+    pub(super) rcode: &'static str,
+    pub(super) says: String,
+    /// Addresses, where those were asked for.
+    pub(super) addresses: Vec<String>,
+}
+
+impl Static {
+    fn new(rcode: &'static str, says: impl Into<String>) -> Self {
+        Self { rcode, says: says.into(), addresses: Vec::new() }
+    }
 }
 
 /// Follows a name to its end.
 pub(super) fn find(catalog: &Catalog, name: &WireName, qtype: RecordType) -> Path {
     let mut names = vec![name.clone()];
     let mut zone_of_last = None;
+    if matches!(qtype, RecordType::AXFR | RecordType::IXFR) {
+        let end = End::Static(Static::new("REFUSED", "there are no zone transfers here"));
+        return Path { zone: None, names, end };
+    }
     while names.len() <= MAX_ALIASES {
         let current = names.last().expect("starts with one").clone();
         let lookup = LookupName::of(&current);
@@ -40,7 +55,7 @@ pub(super) fn find(catalog: &Catalog, name: &WireName, qtype: RecordType) -> Pat
                 1 => ("REFUSED", "the name is in none of the zones"),
                 _ => ("NOERROR", "the alias leads out of the zones; resolvers follow it"),
             };
-            return Path { zone: None, names, end: End::Static { rcode, says: says.to_owned() } };
+            return Path { zone: None, names, end: End::Static(Static::new(rcode, says)) };
         };
         zone_of_last = Some(zone.apex().clone());
         let target = match zone.lookup(&lookup, qtype) {
@@ -55,42 +70,57 @@ pub(super) fn find(catalog: &Catalog, name: &WireName, qtype: RecordType) -> Pat
                 rrset.rdatas().next().unwrap_or_default(),
             ),
             found => {
-                let (rcode, says) = in_words(&found);
-                return Path { zone: zone_of_last, names, end: End::Static { rcode, says } };
+                return Path { zone: zone_of_last, names, end: End::Static(told(&found)) };
             }
         };
         match target {
             Some(target) if !names.contains(&target) => names.push(target),
             Some(_) => break,
             None => {
-                let says = "a DNAME makes the name too long".to_owned();
-                let end = End::Static { rcode: "YXDOMAIN", says };
-                return Path { zone: zone_of_last, names, end };
+                let end = Static::new("YXDOMAIN", "a DNAME makes the name too long");
+                return Path { zone: zone_of_last, names, end: End::Static(end) };
             }
         }
     }
-    let says = "the aliases go round in a circle, or too far".to_owned();
-    Path { zone: zone_of_last, names, end: End::Static { rcode: "NOERROR", says } }
+    let end = Static::new("NOERROR", "the aliases go round in a circle, or too far");
+    Path { zone: zone_of_last, names, end: End::Static(end) }
 }
 
 fn redirected(prefix: &[u8], target: &[u8]) -> Option<WireName> {
     WireName::from_wire(&[prefix, target].concat()).ok()
 }
 
-fn in_words(found: &Found<'_>) -> (&'static str, String) {
+fn told(found: &Found<'_>) -> Static {
     match found {
         Found::Data(rrset) => {
             let (count, rtype, ttl) = (rrset.count(), rrset.rtype(), rrset.ttl());
-            ("NOERROR", format!("static data: {count} {rtype} record(s), TTL {ttl}"))
+            let noun = if count == 1 { "record" } else { "records" };
+            Static {
+                addresses: match rtype {
+                    RecordType::A | RecordType::AAAA => {
+                        rrset.rdatas().filter_map(address).collect()
+                    }
+                    _ => Vec::new(),
+                },
+                ..Static::new("NOERROR", format!("static data: {count} {rtype} {noun}, TTL {ttl}"))
+            }
         }
         Found::Referral { cut, .. } => {
             let count = cut.ns().count();
-            ("NOERROR", format!("delegated to {count} name server(s) of a child zone"))
+            Static::new("NOERROR", format!("delegated to {count} name server(s) of a child zone"))
         }
-        Found::NoData => ("NOERROR", "the name exists, but has nothing of this type".to_owned()),
-        Found::NxDomain => ("NXDOMAIN", "there is no such name".to_owned()),
+        Found::NoData => Static::new("NOERROR", "the name exists, but has nothing of this type"),
+        Found::NxDomain => Static::new("NXDOMAIN", "there is no such name"),
         Found::Service { .. } | Found::Cname(_) | Found::Dname { .. } => {
             unreachable!("these are followed, not told")
         }
     }
+}
+
+/// RDATA of A or AAAA as text.
+fn address(rdata: &[u8]) -> Option<String> {
+    if let Ok(v4) = <[u8; 4]>::try_from(rdata) {
+        return Some(std::net::Ipv4Addr::from(v4).to_string());
+    }
+    <[u8; 16]>::try_from(rdata).ok().map(|v6| std::net::Ipv6Addr::from(v6).to_string())
 }

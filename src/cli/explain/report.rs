@@ -9,7 +9,9 @@ use crate::catalog::{Catalog, ServiceEntry};
 use crate::engine::client_of;
 use crate::geo::{Database, OverrideTarget, distances};
 use crate::health::{Health, HealthTable, Saved, TargetStatus};
-use crate::model::{ClientNet, Endpoint, Family, Files, RecordType, SiteId, TargetId, WireName};
+use crate::model::{
+    ClientNet, Coordinates, Endpoint, Files, LookupName, RecordType, SiteId, TargetId, WireName,
+};
 use crate::steer::{self, Assessment, Decision, Dice, Fate, Outcome, Reason, Removal, Verdict};
 use crate::wire::ClientSubnet;
 
@@ -39,6 +41,8 @@ pub(super) struct Report {
     pub(super) path: Vec<String>,
     pub(super) client: String,
     pub(super) location: Option<LocationReport>,
+    /// The network of a `geoip.override` that sets the order of sites, whatever the location.
+    pub(super) site_order_override: Option<String>,
     pub(super) service: Option<String>,
     pub(super) policy: Option<String>,
     pub(super) health_source: &'static str,
@@ -52,6 +56,8 @@ pub(super) struct Report {
     pub(super) rotates: bool,
     pub(super) ttl: Option<u32>,
     pub(super) scope: u8,
+    /// Where the decision was an alias of ours: what that leads to.
+    pub(super) next: Option<Box<Report>>,
 }
 
 /// Where the client is, and who says so.
@@ -183,6 +189,11 @@ impl<'c> Setting<'c> {
         Ok(None)
     }
 
+    fn site_order_override(&self, client: ClientNet) -> Option<String> {
+        let found = self.catalog.geo.overrides.find(client.address)?;
+        matches!(found.target, OverrideTarget::SiteOrder(_)).then(|| found.network.to_string())
+    }
+
     fn rank(
         &self,
         service: &steer::Service,
@@ -191,7 +202,7 @@ impl<'c> Setting<'c> {
     ) -> Vec<RankedReport> {
         let Some(geography) = &service.geography else { return Vec::new() };
         let measured = location
-            .and_then(|at| crate::model::Coordinates::new(at.latitude, at.longitude).ok())
+            .and_then(|at| Coordinates::new(at.latitude, at.longitude).ok())
             .map(|at| distances(&geography.spec, at))
             .unwrap_or_default();
         let ranking = geography.map.lookup(client.address).ranking;
@@ -216,6 +227,7 @@ fn round(km: f64) -> f64 {
 }
 
 impl Report {
+    /// Explains a name; where a decision is an alias, what that leads to as well.
     pub(super) fn new(
         setting: &Setting<'_>,
         name: &WireName,
@@ -224,6 +236,19 @@ impl Report {
     ) -> Result<Self, anyhow::Error> {
         let subnet = ClientSubnet::new(client.address, client.length);
         let (net, offset) = client_of(Some(subnet), client.address, setting.catalog);
+        let mut report = Self::of_one(setting, name, qtype, client, net)?;
+        report.follow(setting, qtype, client, net, &mut vec![name.clone()])?;
+        report.claim(if net.scoped { offset } else { 0 }, net.scoped);
+        Ok(report)
+    }
+
+    fn of_one(
+        setting: &Setting<'_>,
+        name: &WireName,
+        qtype: RecordType,
+        client: Client,
+        net: ClientNet,
+    ) -> Result<Self, anyhow::Error> {
         let path = find(setting.catalog, name, qtype);
         let mut report = Self {
             name: name.to_string(),
@@ -232,6 +257,7 @@ impl Report {
             path: path.names.iter().map(WireName::to_string).collect(),
             client: format!("{}/{}", client.address, client.length),
             location: setting.locate(net)?,
+            site_order_override: setting.site_order_override(net),
             service: None,
             policy: None,
             health_source: setting.health_source,
@@ -243,22 +269,61 @@ impl Report {
             rotates: false,
             ttl: None,
             scope: 0,
+            next: None,
         };
         match path.end {
-            End::Static { rcode, says } => {
-                report.rcode = rcode.to_owned();
-                report.reason = says;
+            End::Static(told) => {
+                report.rcode = told.rcode.to_owned();
+                report.reason = told.says;
+                report.choice = told.addresses;
             }
             End::Service(id) => {
                 let entry = &setting.catalog.services[id.0 as usize];
                 let last = path.names.last().expect("a path has a name");
                 report.decide(setting, entry, last, qtype, net);
-                if report.scope > 0 {
-                    report.scope = if net.scoped { report.scope + offset } else { 0 };
-                }
             }
         }
         Ok(report)
+    }
+
+    /// Goes on with a decided alias that is ours, as the engine does; the answer is then that
+    /// of the last name, and the scope the longest read on the way.
+    fn follow(
+        &mut self,
+        setting: &Setting<'_>,
+        qtype: RecordType,
+        client: Client,
+        net: ClientNet,
+        seen: &mut Vec<WireName>,
+    ) -> Result<(), anyhow::Error> {
+        let alias = self.choice.first().filter(|text| text.parse::<IpAddr>().is_err());
+        let Some(alias) = alias.and_then(|text| text.parse::<WireName>().ok()) else {
+            return Ok(());
+        };
+        let is_ours = setting.catalog.zones.find(&LookupName::of(&alias)).is_some();
+        if qtype == RecordType::CNAME || !is_ours || seen.contains(&alias) {
+            return Ok(());
+        }
+        seen.push(alias.clone());
+        let mut next = Self::of_one(setting, &alias, qtype, client, net)?;
+        next.follow(setting, qtype, client, net, seen)?;
+        if !next.choice.is_empty() {
+            self.choice.clone_from(&next.choice);
+        }
+        self.rotates |= next.rotates;
+        self.rcode.clone_from(&next.rcode);
+        self.scope = self.scope.max(next.scope);
+        self.next = Some(Box::new(next));
+        Ok(())
+    }
+
+    /// Turns bits read into the scope claimed: none for a client without ECS of its own, and
+    /// counted from the front of the IPv6 address where IPv4 was embedded.
+    fn claim(&mut self, offset: u8, scoped: bool) {
+        self.scope = if scoped && self.scope > 0 { self.scope + offset } else { 0 };
+        if let Some(next) = &mut self.next {
+            next.claim(offset, scoped);
+        }
     }
 
     fn decide(
@@ -273,15 +338,10 @@ impl Report {
         self.service = Some(service.name.clone());
         self.policy = Some(service.policy.to_string());
         self.ranking = setting.rank(&service, client, self.location.as_ref());
-        let family = match qtype {
-            RecordType::A => Family::V4,
-            RecordType::AAAA => Family::V6,
-            _ if service.is_alias() => Family::V4,
-            _ => {
-                self.rcode = "NOERROR".to_owned();
-                self.reason = "a service has nothing of this type".to_owned();
-                return;
-            }
+        let Some(family) = service.family_asked(qtype) else {
+            self.rcode = "NOERROR".to_owned();
+            self.reason = "a service has nothing of this type".to_owned();
+            return;
         };
         let assessment = steer::assess(&service, family, &|target| setting.status(target));
         let standing = &assessment.standing;
@@ -298,8 +358,7 @@ impl Report {
         self.scope = decision.scope;
         self.rcode = match decision.outcome {
             Outcome::Chosen(picks) => {
-                let targets = picks.as_slice().iter().map(|&i| service.target(i).to_string());
-                self.choice = targets.collect();
+                self.choice = service.served(&picks).map(ToString::to_string).collect();
                 self.ttl = Some(decision.ttl);
                 "NOERROR"
             }

@@ -25,7 +25,14 @@ impl fmt::Display for Text<'_> {
         candidates(f, report)?;
         writeln!(f)?;
         field(f, "because", &report.reason)?;
-        answer(f, report)
+        if let Some(next) = &report.next {
+            field(f, "alias", &format!("to {}, which is ours", next.name))?;
+        }
+        answer(f, report)?;
+        match &report.next {
+            Some(next) => write!(f, "\nthere, {}", Text(next)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -34,8 +41,14 @@ fn field(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 }
 
 fn location(report: &Report) -> String {
+    if let Some(network) = &report.site_order_override {
+        return format!("of no matter: geoip.override sets the order of sites for {network}");
+    }
     let Some(at) = &report.location else {
-        return "unknown: the default order counts".to_owned();
+        return match report.ranking.is_empty() {
+            true => "unknown".to_owned(),
+            false => "unknown: the default order counts".to_owned(),
+        };
     };
     let place: Vec<&str> = at.city.iter().chain(&at.country).map(String::as_str).collect();
     let middle = if at.is_country_centroid { " (the middle of the country)" } else { "" };
@@ -88,10 +101,8 @@ fn candidates(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 }
 
 fn answer(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    if report.service.is_none() {
-        return field(f, "answer", &report.rcode);
-    }
     match report.choice.is_empty() {
+        true if report.service.is_none() => return field(f, "answer", &report.rcode),
         true => field(f, "answer", &format!("{}, no records", report.rcode))?,
         false => field(f, "answer", &report.choice.join(", "))?,
     }

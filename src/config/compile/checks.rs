@@ -41,10 +41,10 @@ fn compile_one(work: &mut Work<'_>, spec: &CheckSpec) -> Option<Arc<Check>> {
 /// A file of certificates in PEM form; what is wrong with it is said.
 fn read_certificates(work: &mut Work<'_>, path: &Spanned<PathBuf>) -> Option<Arc<[u8]>> {
     let shown = path.value.display();
+    work.read.push(path.value.clone());
     let message = match work.files.read(&path.value) {
         Err(error) => format!("cannot read {shown}: {error}"),
         Ok(pem) => {
-            work.read.push(path.value.clone());
             let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
             match certificates {
                 Ok(certificates) if certificates.is_empty() => {

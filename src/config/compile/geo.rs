@@ -97,11 +97,9 @@ pub(super) fn read_databases(
 ) -> Vec<(usize, Vec<u8>)> {
     let mut read = Vec::new();
     for (place, path) in databases.iter().enumerate() {
+        work.read.push(path.value.clone());
         match work.files.read(&path.value) {
-            Ok(octets) => {
-                work.read.push(path.value.clone());
-                read.push((place, octets));
-            }
+            Ok(octets) => read.push((place, octets)),
             Err(error) => {
                 let message = format!("cannot read {}: {error}", path.value.display());
                 let advice = "see geoip/README.md for where databases come from".to_owned();

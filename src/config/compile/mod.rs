@@ -24,13 +24,15 @@ use super::spec::{Pointers, Spec};
 /// common with it is used again.
 ///
 /// # Errors
-/// Every error of the configuration and its files at once.
+/// Every error of the configuration and its files at once, and which files those are.
 pub fn load(
     path: &Path,
     files: &dyn Files,
     previous: Option<&Catalog>,
-) -> Result<Catalog, Diagnostics> {
-    let source = Source::new(path, super::read_text(path, files)?);
+) -> Result<Catalog, Refused> {
+    let text = super::read_text(path, files)
+        .map_err(|diagnostics| Refused { diagnostics, files: vec![path.to_owned()] })?;
+    let source = Source::new(path, text);
     let reading = Reading::of(&source);
     let mut work = Work {
         source: &source,
@@ -45,9 +47,18 @@ pub fn load(
             if let Some(pointers) = reading.pointers {
                 check_pointers(&pointers, &mut work);
             }
-            Err(work.diagnostics)
+            Err(work.refused())
         }
     }
+}
+
+/// A configuration that cannot be put in force.
+#[derive(Debug)]
+pub struct Refused {
+    /// Everything that is wrong.
+    pub diagnostics: Diagnostics,
+    /// Every file that had a part in it, missing ones too.
+    pub files: Vec<PathBuf>,
 }
 
 /// Looks into the files of a configuration that is wrong itself, so that their errors are
@@ -62,15 +73,18 @@ fn compile(
     spec: &Spec,
     mut work: Work<'_>,
     previous: Option<&Catalog>,
-) -> Result<Catalog, Diagnostics> {
+) -> Result<Catalog, Refused> {
     let checks = checks::compile(&spec.checks, &mut work);
     let zones = zones::compile(&spec.zones, &spec.services, &mut work);
     let geo = geo::compile(spec, &mut work, previous);
     let (Some(checks), Some(zones), Some(geo)) = (checks, zones, geo) else {
-        return Err(work.diagnostics);
+        return Err(work.refused());
     };
+    if !work.diagnostics.is_empty() {
+        return Err(work.refused());
+    }
     let compiled = services::compile(spec, &checks, &geo);
-    let catalog = Catalog {
+    Ok(Catalog {
         settings: settings(spec),
         sites: spec
             .sites
@@ -83,8 +97,7 @@ fn compile(
         zones,
         geo,
         files: work.read,
-    };
-    work.diagnostics.or_value(catalog)
+    })
 }
 
 /// What the parts of a compilation share.
@@ -92,8 +105,14 @@ struct Work<'w> {
     source: &'w Source,
     files: &'w dyn Files,
     diagnostics: Diagnostics,
-    /// Every file read so far.
+    /// Every file read so far, or missed.
     read: Vec<PathBuf>,
+}
+
+impl Work<'_> {
+    fn refused(self) -> Refused {
+        Refused { diagnostics: self.diagnostics, files: self.read }
+    }
 }
 
 fn settings(spec: &Spec) -> Settings {

@@ -44,7 +44,17 @@ fn compile_one(
     spec: &ZoneSpec,
     names: &[(WireName, ServiceId)],
 ) -> Result<Zone, Vec<ZoneError>> {
-    let master = read_master_file(&spec.name.value, &spec.file.value, work.files)?;
+    let path = &spec.file.value;
+    let read = read_master_file(&spec.name.value, path, work.files);
+    let master = match read {
+        Ok(master) => master,
+        Err(errors) => {
+            // Of included files only those with errors are known then.
+            work.read.push(path.clone());
+            work.read.extend(errors.iter().map(|error| error.file.clone()));
+            return Err(errors);
+        }
+    };
     work.read.extend(master.files);
     Zone::build(spec.name.value.clone(), master.records, names)
 }
