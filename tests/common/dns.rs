@@ -119,6 +119,49 @@ pub fn truncate(address: IpAddr, length: u8) -> IpAddr {
     }
 }
 
+/// The octets of a query of one question, with the rdata of an OPT if given. `name` is in
+/// plain labels without escapes.
+pub fn packet(id: u16, name: &str, rtype: u16, options: Option<&[u8]>) -> Vec<u8> {
+    let mut packet = Vec::from(id.to_be_bytes());
+    packet.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(options.is_some())]);
+    for label in name.trim_end_matches('.').split('.').filter(|label| !label.is_empty()) {
+        packet.push(label.len() as u8);
+        packet.extend_from_slice(label.as_bytes());
+    }
+    packet.push(0);
+    packet.extend_from_slice(&rtype.to_be_bytes());
+    packet.extend_from_slice(&[0, 1]);
+    if let Some(options) = options {
+        packet.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0, 0]);
+        packet.extend_from_slice(&(options.len() as u16).to_be_bytes());
+        packet.extend_from_slice(options);
+    }
+    packet
+}
+
+/// An EDNS option: its code, its length, its payload.
+pub fn option(code: u16, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len() as u16;
+    [&code.to_be_bytes()[..], &length.to_be_bytes(), payload].concat()
+}
+
+/// Sends octets over UDP from a socket of its own; the octets that come back, if any come
+/// within the time.
+pub fn send(server: SocketAddr, packet: &[u8], patience: Duration) -> Option<Vec<u8>> {
+    let local: SocketAddr = match server {
+        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+        SocketAddr::V6(_) => ([0; 16], 0).into(),
+    };
+    let socket = UdpSocket::bind(local).unwrap();
+    socket.connect(server).unwrap();
+    socket.set_read_timeout(Some(patience)).unwrap();
+    socket.send(packet).unwrap();
+    let mut buffer = vec![0; 65_535];
+    let octets = socket.recv(&mut buffer).ok()?;
+    buffer.truncate(octets);
+    Some(buffer)
+}
+
 impl Reply {
     fn of(asked: &Message, octets: &[u8]) -> Self {
         let message = Message::from_vec(octets).expect("the reply parses");
