@@ -38,6 +38,11 @@ impl Ask {
         self
     }
 
+    pub fn record_type(mut self, rtype: RecordType) -> Self {
+        self.rtype = rtype;
+        self
+    }
+
     /// With EDNS Client Subnet.
     pub fn subnet(mut self, address: impl Into<IpAddr>, length: u8) -> Self {
         self.subnet = Some((address.into(), length));
