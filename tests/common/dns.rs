@@ -18,6 +18,7 @@ pub struct Ask {
     rtype: RecordType,
     subnet: Option<(IpAddr, u8)>,
     edns: bool,
+    recurse: bool,
 }
 
 /// What came back.
@@ -29,7 +30,14 @@ pub struct Reply {
 
 /// Asks `server` for A records of `name`; the rest is added.
 pub fn ask(server: SocketAddr, name: &str) -> Ask {
-    Ask { server, name: name.to_owned(), rtype: RecordType::A, subnet: None, edns: false }
+    Ask {
+        server,
+        name: name.to_owned(),
+        rtype: RecordType::A,
+        subnet: None,
+        edns: false,
+        recurse: false,
+    }
 }
 
 impl Ask {
@@ -55,10 +63,17 @@ impl Ask {
         self
     }
 
+    /// With RD, for a resolver.
+    pub fn recurse(mut self) -> Self {
+        self.recurse = true;
+        self
+    }
+
     fn message(&self) -> Message {
         static ID: AtomicU16 = AtomicU16::new(1);
         let id = ID.fetch_add(1, Ordering::Relaxed);
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+        message.metadata.recursion_desired = self.recurse;
         let name = Name::from_ascii(format!("{}.", self.name.trim_end_matches('.'))).unwrap();
         message.add_query(Query::query(name, self.rtype));
         if self.edns || self.subnet.is_some() {
