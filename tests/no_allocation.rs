@@ -1,0 +1,228 @@
+//! No memory is allocated to answer a query.
+//!
+//! Alone in its program, since it counts what the global allocator does for any thread.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::SystemTime;
+
+use meridian::config;
+use meridian::engine::Engine;
+use meridian::health::HealthTable;
+use meridian::model::{MemoryFiles, Transport};
+use meridian::world::Writer;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: everything is left to the system's allocator. What grows by `realloc` comes here
+// too: its default is made of the two functions below.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+const CONFIG: &str = "
+[geoip]
+databases = [\"country.mmdb\"]
+[[geoip.override]]
+cidr = \"203.0.113.0/24\"
+site_order = [\"tokyo\"]
+[[zone]]
+name = \"example.com\"
+file = \"com.zone\"
+[[zone]]
+name = \"example.org\"
+file = \"org.zone\"
+[site.virginia]
+location = [38.95, -77.45]
+[site.frankfurt]
+location = [50.11, 8.68]
+[site.tokyo]
+location = [35.68, 139.69]
+[check.web]
+type = \"http\"
+";
+
+const ENDPOINTS: &str = "endpoints = [
+  { site = \"virginia\", address = \"192.0.2.1\", weight = 3 },
+  { site = \"virginia\", address = \"2001:db8::1\" },
+  { site = \"frankfurt\", address = \"192.0.2.2\" },
+  { site = \"frankfurt\", address = \"2001:db8::2\" },
+  { site = \"tokyo\", address = \"192.0.2.3\" },
+  { site = \"tokyo\", address = \"2001:db8::3\" },
+]
+max_answers = 2
+";
+
+const COM: &str = "\
+$TTL 300
+@ SOA ns1 h 1 2 3 4 60
+@ NS ns1
+@ MX 10 mail
+ns1 A 192.0.2.53
+mail A 192.0.2.25
+static A 192.0.2.80
+*.wild A 192.0.2.81
+a.b.ent A 192.0.2.82
+alias CNAME geo-proximity
+chain CNAME link
+link CNAME there.example.org.
+tree DNAME example.org.
+child NS ns.child
+ns.child A 192.0.2.60
+";
+
+const POLICIES: [&str; 7] =
+    ["round-robin", "random", "weighted", "geo-proximity", "failover", "hash", "name-hash"];
+
+fn engine() -> Engine {
+    let mut text = CONFIG.to_owned();
+    for policy in POLICIES {
+        text += &format!(
+            "[service.{policy}]\nnames = [\"{policy}.example.com\", \"*.{policy}.example.com\"]\n\
+             policy = \"{policy}\"\n{ENDPOINTS}"
+        );
+    }
+    // Nothing was probed, and so nothing is up.
+    text += &format!(
+        "[service.unknown]\nnames = [\"unknown.example.com\"]\npolicy = \"weighted\"\n\
+         check = \"web\"\n{ENDPOINTS}[service.canonical]\nnames = [\"cname.example.com\"]\n\
+         policy = \"random\"\nendpoints = [{{ site = \"tokyo\", cname = \"there.example.org\" }}]\n"
+    );
+    let org = "$TTL 120\n@ SOA a b 1 2 3 4 5\n@ NS ns1.example.com.\nthere A 192.0.2.90\n";
+    let files = MemoryFiles::default()
+        .with("meridian.toml", text)
+        .with("com.zone", COM)
+        .with("org.zone", org)
+        .with("country.mmdb", include_bytes!("../geoip/country.mmdb").as_slice());
+    let catalog = config::load(Path::new("meridian.toml"), &files, None)
+        .unwrap_or_else(|errors| panic!("{}", errors.render(config::Dress::Plain)));
+    let health = HealthTable::new(&catalog.targets, SystemTime::now());
+    Engine::new(Arc::clone(Writer::new(catalog, health).world()))
+}
+
+/// The octets of a query; with the payload of a Client Subnet option if given.
+fn query(name: &str, rtype: u16, subnet: Option<&[u8]>) -> Vec<u8> {
+    let mut packet = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(subnet.is_some())];
+    for label in name.split('.') {
+        packet.push(label.len() as u8);
+        packet.extend_from_slice(label.as_bytes());
+    }
+    packet.extend_from_slice(&[0, (rtype >> 8) as u8, rtype as u8, 0, 1]);
+    if let Some(payload) = subnet {
+        let length = payload.len() as u8;
+        packet.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0]);
+        match length {
+            0 => packet.push(0),
+            _ => packet.extend_from_slice(&[length + 4, 0, 8, 0, length]),
+        }
+        packet.extend_from_slice(payload);
+    }
+    packet
+}
+
+/// A question, the rcode wanted, and how many records of the answer.
+fn questions() -> Vec<(Vec<u8>, u8, u8)> {
+    const A: u16 = 1;
+    const AAAA: u16 = 28;
+    let mut all = Vec::new();
+    for policy in POLICIES {
+        // Only one endpoint a site has a family, and geo-proximity keeps to one site, as
+        // failover does.
+        let count = if ["geo-proximity", "failover"].contains(&policy) { 1 } else { 2 };
+        for name in [format!("{policy}.example.com"), format!("X.{policy}.eXample.com")] {
+            for rtype in [A, AAAA] {
+                all.push((query(&name, rtype, None), 0, count));
+                for subnet in [
+                    &[][..],
+                    &[0, 1, 24, 0, 193, 99, 144],
+                    &[0, 1, 24, 0, 203, 0, 113],
+                    &[0, 1, 24, 0, 10, 0, 0],
+                    &[0, 2, 56, 0, 0x2a, 0, 1, 2, 3, 4, 5],
+                    &[0, 2, 40, 0, 0x20, 2, 193, 99, 144],
+                    &[0, 0, 0, 0],
+                ] {
+                    all.push((query(&name, rtype, Some(subnet)), 0, count));
+                }
+            }
+        }
+    }
+    for (name, rtype, rcode, count) in [
+        ("unknown.example.com", A, 0, 2),
+        ("cname.example.com", A, 0, 2),
+        ("weighted.example.com", 16, 0, 0),
+        ("static.example.com", A, 0, 1),
+        ("STATIC.example.com", AAAA, 0, 0),
+        ("x.y.wild.example.com", A, 0, 1),
+        ("b.ent.example.com", A, 0, 0),
+        ("none.example.com", A, 3, 0),
+        ("alias.example.com", A, 0, 2),
+        ("chain.example.com", A, 0, 3),
+        ("there.tree.example.com", A, 0, 3),
+        ("www.child.example.com", A, 0, 0),
+        ("example.com", 15, 0, 1),
+        ("example.com", 255, 0, 1),
+        ("example.net", A, 5, 0),
+    ] {
+        all.push((query(name, rtype, None), rcode, count));
+        all.push((query(name, rtype, Some(&[0, 1, 24, 0, 193, 99, 144])), rcode, count));
+    }
+    let mut broken = query("static.example.com", A, None);
+    broken.push(0);
+    all.push((broken, 1, 0));
+    all.push((query("static.example.com", A, Some(&[0, 1, 24, 9, 9, 9, 9])), 1, 0));
+    all
+}
+
+#[test]
+fn answering_allocates_nothing() {
+    let mut engine = engine();
+    let questions = questions();
+    let peer: SocketAddr = "192.0.2.200:5353".parse().unwrap();
+    let mut reply = Vec::with_capacity(4096);
+    // The first round is for what is made once.
+    for (query, rcode, count) in &questions {
+        assert!(engine.answer(query, peer, Transport::Udp, &mut reply), "{query:?}");
+        assert_eq!(
+            (reply[3] & 0xf, reply[7]),
+            (*rcode, *count),
+            "{}",
+            String::from_utf8_lossy(query)
+        );
+    }
+    for (query, ..) in &questions {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let before = ALLOCATIONS.load(SeqCst);
+            for _ in 0..20 {
+                assert!(engine.answer(query, peer, transport, &mut reply));
+            }
+            let allocations = ALLOCATIONS.load(SeqCst) - before;
+            assert_eq!(allocations, 0, "{transport:?} {}", String::from_utf8_lossy(query));
+        }
+    }
+    // What is no query either.
+    let before = ALLOCATIONS.load(SeqCst);
+    for packet in [&[][..], &[0; 11], &[0, 7, 0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0]] {
+        assert!(!engine.answer(packet, peer, Transport::Udp, &mut reply));
+    }
+    assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0);
+    // And the counter counts.
+    drop(std::hint::black_box(Box::new(0)));
+    assert_ne!(ALLOCATIONS.load(SeqCst), before);
+}
