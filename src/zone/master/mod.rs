@@ -33,8 +33,10 @@ use lexer::{Entry, Lexer, Token};
 const MAX_ERRORS: usize = 50;
 /// How deep files may include files.
 const MAX_INCLUDE_DEPTH: usize = 10;
-/// How many files a zone may have: includes at each depth multiply.
+/// How many files a zone may have.
 const MAX_FILES: usize = 1_000;
+/// How many times it may include one of them: includes at each depth multiply.
+const MAX_INCLUDES: usize = 10_000;
 /// How many records a zone may have from `$GENERATE`.
 const MAX_GENERATED_IN_ALL: usize = 16 * generate::MAX_GENERATED;
 
@@ -62,6 +64,7 @@ pub fn read_master_file(
         default_ttl: None,
         last_ttl: None,
         generated: 0,
+        included: 0,
         open: Vec::new(),
         result: MasterFile { records: Vec::new(), files: Vec::new() },
         errors: Vec::new(),
@@ -122,6 +125,7 @@ struct Reader<'f> {
     /// where there is no `$TTL` (RFC 1035, section 5.1).
     last_ttl: Option<u32>,
     generated: usize,
+    included: usize,
     /// The file being read, under those that include it.
     open: Vec<PathBuf>,
     result: MasterFile,
@@ -293,6 +297,10 @@ impl Reader<'_> {
         if self.result.files.len() >= MAX_FILES {
             return Err(path.problem(format!("the zone has more than {MAX_FILES} files")));
         }
+        if self.included >= MAX_INCLUDES {
+            return Err(path.problem(format!("the zone includes over {MAX_INCLUDES} times")));
+        }
+        self.included += 1;
         let mut inner = scope.clone();
         if let Some(origin) = origin {
             inner.origin = names::resolve(origin, &scope.origin)?;

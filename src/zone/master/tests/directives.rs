@@ -160,6 +160,21 @@ fn includes_go_ten_deep_and_no_deeper() {
 }
 
 #[test]
+fn includes_that_multiply_come_to_an_end() {
+    let many = "$INCLUDE 1.inc\n".repeat(10_001);
+    let errors = read(&[("test.zone", &many), ("1.inc", "")]).unwrap_err();
+    let expected = "test.zone:10001:10: the zone includes over 10000 times";
+    assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    // Ten files, but each is read eight times as often as the one before.
+    let files: Vec<(String, String)> = (1..=9)
+        .map(|n| (format!("{n}.inc"), format!("$INCLUDE {}.inc\n", n + 1).repeat(8)))
+        .collect();
+    let files: Vec<_> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let errors = read(&[&[("test.zone", "$INCLUDE 1.inc\n"), ("10.inc", "")], &*files].concat());
+    assert!(errors.unwrap_err().iter().all(|error| error.message.ends_with("10000 times")));
+}
+
+#[test]
 fn generate_makes_lines() {
     check(
         "$TTL 60\n$GENERATE 1-3 host$ A 192.0.2.$\nz A 192.0.2.9\n",
