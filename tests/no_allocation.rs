@@ -112,7 +112,7 @@ fn engine() -> Engine {
         .with("org.zone", org)
         .with("country.mmdb", include_bytes!("../geoip/country.mmdb").as_slice());
     let catalog = config::load(Path::new("meridian.toml"), &files, None)
-        .unwrap_or_else(|errors| panic!("{}", errors.render(config::Dress::Plain)));
+        .unwrap_or_else(|errors| panic!("{}", errors.diagnostics.render(config::Dress::Plain)));
     let health = HealthTable::new(&catalog.targets, SystemTime::now());
     Engine::new(Arc::clone(Writer::new(catalog, health).world()))
 }

@@ -68,9 +68,9 @@ impl Demo {
     fn backend_address(&self, number: u16) -> Result<SocketAddr, anyhow::Error> {
         let port = match self.listen.port() {
             0 => 0,
-            port => port.checked_add(number).with_context(|| {
-                format!("--listen: the back ends need the {} ports behind it", SITES.len())
-            })?,
+            port => port
+                .checked_add(number)
+                .context("--listen: the back ends need the six ports behind it")?,
         };
         Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
     }
