@@ -114,8 +114,7 @@ fn a_and_aaaa_rotate_each_for_itself() {
     };
     let rounds: Vec<[usize; 2]> = (0..12).map(|_| [asked("A"), asked("AAAA")]).collect();
     for pair in rounds.windows(2) {
-        let [before, after] = pair else { unreachable!("windows of two") };
-        assert_eq!(*after, before.map(|turn| (turn + 1) % 3), "{rounds:?}");
+        assert_eq!(pair[1], pair[0].map(|n| (n + 1) % 3), "{rounds:?}");
     }
 }
 

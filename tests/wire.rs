@@ -57,7 +57,7 @@ fn texts(name: &str, count: usize) -> String {
 }
 
 fn folder(listen: &str) -> Folder {
-    let folder = Folder::new(&[
+    Folder::new(&[
         (
             "meridian.toml",
             &format!(
@@ -78,8 +78,7 @@ fn folder(listen: &str) -> Folder {
             "$TTL 90\n@ SOA ns1.example.com. h.example.com. 1 2 3 4 5\n\
              @ NS ns1.example.com.\nwww A 192.0.2.30\n",
         ),
-    ]);
-    folder
+    ])
 }
 
 fn server() -> (Folder, Server) {
