@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -178,6 +179,62 @@ fn a_changed_file_takes_effect_by_itself() {
     eventually("the new zone is there", || more.udp().addresses() == [v4("192.0.2.5")]);
     folder.write("more.zone", &org(6));
     eventually("the new zone changes", || more.udp().addresses() == [v4("192.0.2.6")]);
+}
+
+#[test]
+fn an_included_file_that_changes_takes_effect_too() {
+    let folder = Folder::with_config(SERVICE);
+    folder.write("hosts.inc", "host A 192.0.2.1\n");
+    folder.write("example.com.zone", &format!("{ZONE_HEAD}$INCLUDE hosts.inc\n"));
+    let server = Server::start(&folder);
+    let host = ask(server.address, "host.example.com");
+    assert_eq!(host.udp().address(), v4("192.0.2.1"));
+    folder.write("hosts.inc", "host A 192.0.2.2\n");
+    eventually("the host has moved", || host.udp().addresses() == [v4("192.0.2.2")]);
+}
+
+#[test]
+#[ignore = "not so yet: only events that name the file itself count"]
+fn a_link_on_the_way_to_the_files_may_be_exchanged() {
+    // As Kubernetes does with a ConfigMap: file -> ..data/file, ..data -> a folder.
+    let folder = Folder::with_config(SERVICE);
+    let files = ["meridian.toml", "example.com.zone"];
+    for (version, ttl) in [("v1", "ttl = 30"), ("v2", "ttl = 44")] {
+        std::fs::create_dir(folder.path(version)).unwrap();
+        for file in files {
+            let text = folder.read(file).replace("ttl = 30", ttl);
+            folder.write(&format!("{version}/{file}"), &text);
+        }
+    }
+    symlink("v1", folder.path("..data")).unwrap();
+    for file in files {
+        std::fs::remove_file(folder.path(file)).unwrap();
+        symlink(format!("..data/{file}"), folder.path(file)).unwrap();
+    }
+    let server = Server::start(&folder);
+    assert_eq!(www(server.address).1, 30);
+    symlink("v2", folder.path("..new")).unwrap();
+    std::fs::rename(folder.path("..new"), folder.path("..data")).unwrap();
+    eventually("the other folder's files count", || www(server.address).1 == 44);
+}
+
+#[test]
+fn what_needs_a_restart_is_said_and_the_rest_taken() {
+    let folder = unwatched(SERVICE);
+    let mut server = Server::start(&folder);
+    edit(&folder, "meridian.toml", "workers = 2", "workers = 1");
+    edit(&folder, "meridian.toml", "ttl = 30", "ttl = 31");
+    server.signal("-HUP");
+    let warning = server.wait_for("WARN");
+    assert!(warning.contains("server.workers"), "{warning}");
+    assert!(warning.contains("takes effect at the next start"), "{warning}");
+    server.wait_for("the new configuration is in force");
+    assert_eq!(www(server.address).1, 31);
+    // Nothing to say where nothing of the kind changed.
+    edit(&folder, "meridian.toml", "workers = 1", "workers = 2");
+    let before = server.count_lines("WARN");
+    server.reload();
+    assert_eq!(server.count_lines("WARN"), before);
 }
 
 #[test]
