@@ -194,7 +194,6 @@ fn an_included_file_that_changes_takes_effect_too() {
 }
 
 #[test]
-#[ignore = "not so yet: only events that name the file itself count"]
 fn a_link_on_the_way_to_the_files_may_be_exchanged() {
     // As Kubernetes does with a ConfigMap: file -> ..data/file, ..data -> a folder.
     let folder = Folder::with_config(SERVICE);
