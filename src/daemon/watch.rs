@@ -17,14 +17,18 @@ use tracing::warn;
 /// written, or a set of files being replaced, counts once.
 const QUIET: Duration = Duration::from_millis(250);
 
+/// How long quiet is waited for at most: a file that is written all the time counts, too.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Watches the files of the present configuration.
 pub(super) struct Watcher {
     inner: Option<RecommendedWatcher>,
     folders: HashSet<PathBuf>,
     files: Arc<Mutex<HashSet<PathBuf>>>,
     touched: Arc<Notify>,
-    /// When it will have been quiet for long enough; `None` while nothing has changed.
-    quiet_at: Option<Instant>,
+    /// When it will have been quiet for long enough, and when it no longer matters; `None`
+    /// while nothing has changed.
+    waiting: Option<(Instant, Instant)>,
 }
 
 impl Watcher {
@@ -36,7 +40,7 @@ impl Watcher {
             folders: HashSet::new(),
             files: Arc::clone(&watched),
             touched: Arc::clone(&touched),
-            quiet_at: None,
+            waiting: None,
         };
         if enabled {
             let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -75,13 +79,14 @@ impl Watcher {
     /// Waits until a file changed and it has been quiet since. What was seen is kept when
     /// the wait is given up, as it is whenever a probe reports meanwhile.
     pub(super) async fn changed(&mut self) {
-        if self.quiet_at.is_none() {
+        if self.waiting.is_none() {
             self.touched.notified().await;
-            self.quiet_at = Some(Instant::now() + QUIET);
+            let now = Instant::now();
+            self.waiting = Some((now + QUIET, now + PATIENCE));
         }
-        while let Some(quiet_at) = self.quiet_at {
-            self.quiet_at = match timeout_at(quiet_at, self.touched.notified()).await {
-                Ok(()) => Some(Instant::now() + QUIET),
+        while let Some((quiet_at, at_last)) = self.waiting {
+            self.waiting = match timeout_at(quiet_at.min(at_last), self.touched.notified()).await {
+                Ok(()) => Some((Instant::now() + QUIET, at_last)),
                 Err(_) => None,
             };
         }
