@@ -11,60 +11,43 @@ pub(super) fn text(view: &View<'_>) -> String {
     let mut page = Page::default();
     let udp = view.counters.udp();
     let tcp = &view.counters.tcp;
-    page.family(
-        "meridian_queries_total",
-        "counter",
-        "Messages received.",
-        &[
-            ("transport=\"udp\"".to_owned(), udp.queries as f64),
-            ("transport=\"tcp\"".to_owned(), tcp.queries as f64),
-        ],
-    );
-    page.family(
-        "meridian_replies_total",
-        "counter",
-        "Messages answered.",
-        &[
-            ("transport=\"udp\"".to_owned(), udp.replies as f64),
-            ("transport=\"tcp\"".to_owned(), tcp.replies as f64),
-        ],
-    );
-    page.family(
-        "meridian_udp_send_failures_total",
-        "counter",
-        "Replies not sent.",
-        &[(String::new(), udp.send_failures as f64)],
-    );
-    page.family(
-        "meridian_tcp_connections",
-        "gauge",
-        "TCP connections open.",
-        &[(String::new(), tcp.open as f64)],
-    );
-    page.family(
-        "meridian_generation",
-        "gauge",
-        "Configurations installed since the start.",
-        &[(String::new(), view.snapshot.generation as f64)],
-    );
-    page.family(
-        "meridian_reloads_failed_total",
-        "counter",
-        "Configurations refused.",
-        &[(String::new(), view.reloads_failed as f64)],
-    );
-    page.family(
-        "meridian_probe_stalled_targets",
-        "gauge",
-        "Targets without an outcome for too long.",
-        &[(String::new(), view.stalled as f64)],
-    );
-    page.family(
-        "meridian_probes_not_tried_total",
-        "counter",
-        "Probes this machine could not make.",
-        &[(String::new(), view.not_tried as f64)],
-    );
+    for (name, help, of_udp, of_tcp) in [
+        ("meridian_queries_total", "Messages received.", udp.queries, tcp.queries),
+        ("meridian_replies_total", "Messages answered.", udp.replies, tcp.replies),
+    ] {
+        let sample = |transport, value| (format!("transport=\"{transport}\""), value as f64);
+        page.family(name, "counter", help, &[sample("udp", of_udp), sample("tcp", of_tcp)]);
+    }
+    for (name, kind, help, value) in [
+        ("meridian_udp_send_failures_total", "counter", "Replies not sent.", udp.send_failures),
+        ("meridian_tcp_connections", "gauge", "TCP connections open.", tcp.open),
+        (
+            "meridian_generation",
+            "gauge",
+            "Configurations installed since the start.",
+            view.snapshot.generation,
+        ),
+        (
+            "meridian_reloads_failed_total",
+            "counter",
+            "Configurations refused.",
+            view.reloads_failed,
+        ),
+        (
+            "meridian_probe_stalled_targets",
+            "gauge",
+            "Targets without an outcome for too long.",
+            view.stalled as u64,
+        ),
+        (
+            "meridian_probes_not_tried_total",
+            "counter",
+            "Probes this machine could not make.",
+            view.not_tried,
+        ),
+    ] {
+        page.family(name, kind, help, &[(String::new(), value as f64)]);
+    }
     let targets: Vec<(String, f64)> = view
         .health
         .iter()

@@ -36,7 +36,7 @@ pub use assess::{Assessment, Fate, Reason, Removal, Standing, Verdict, assess};
 pub use decide::{Decision, Outcome, decide};
 pub use dice::{Dice, Turns};
 pub use field::{Contestant, Field, MAX_ANSWERS, Picks, Pool, SiteField};
-pub use policy::{Policy, PolicyError, WithinSite};
+pub use policy::{Policy, WithinSite};
 pub use rendezvous::{HASH_VERSION, stable_id};
 pub use service::{AllDown, Geography, HashKey, MinHealthy, Service};
 pub use shares::shares;

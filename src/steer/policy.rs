@@ -1,9 +1,6 @@
 //! The names of the policies, as people type them.
 
 use std::fmt;
-use std::str::FromStr;
-
-use thiserror::Error;
 
 /// How a service chooses.
 ///
@@ -32,23 +29,7 @@ pub enum Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WithinSite(Policy);
 
-/// A text that names no policy.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("unknown policy `{0}`")]
-pub struct PolicyError(pub String);
-
 impl Policy {
-    /// Every policy, for listing and for finding what was meant.
-    pub const ALL: [Self; 7] = [
-        Self::RoundRobin,
-        Self::Random,
-        Self::Weighted,
-        Self::GeoProximity,
-        Self::Failover,
-        Self::Hash,
-        Self::NameHash,
-    ];
-
     /// The name in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,17 +72,6 @@ impl WithinSite {
     /// The policy applied.
     pub fn policy(self) -> Policy {
         self.0
-    }
-}
-
-impl FromStr for Policy {
-    type Err = PolicyError;
-
-    fn from_str(text: &str) -> Result<Self, PolicyError> {
-        Self::ALL
-            .into_iter()
-            .find(|policy| policy.name() == text)
-            .ok_or_else(|| PolicyError(text.to_owned()))
     }
 }
 

@@ -36,25 +36,18 @@ pub struct SteeringSpec {
     pub hash_prefix_v6: u8,
 }
 
+/// All policies; the last is the only one that makes no sense inside a site.
 const POLICIES: &[(&str, Policy)] = &[
     (Policy::RoundRobin.name(), Policy::RoundRobin),
     (Policy::Random.name(), Policy::Random),
     (Policy::Weighted.name(), Policy::Weighted),
-    (Policy::GeoProximity.name(), Policy::GeoProximity),
     (Policy::Failover.name(), Policy::Failover),
     (Policy::Hash.name(), Policy::Hash),
     (Policy::NameHash.name(), Policy::NameHash),
+    (Policy::GeoProximity.name(), Policy::GeoProximity),
 ];
 
-/// All but geo-proximity: inside a site all is near.
-const WITHIN_SITE: &[(&str, Policy)] = &[
-    (Policy::RoundRobin.name(), Policy::RoundRobin),
-    (Policy::Random.name(), Policy::Random),
-    (Policy::Weighted.name(), Policy::Weighted),
-    (Policy::Failover.name(), Policy::Failover),
-    (Policy::Hash.name(), Policy::Hash),
-    (Policy::NameHash.name(), Policy::NameHash),
-];
+const WITHIN_SITE: &[(&str, Policy)] = POLICIES.split_at(POLICIES.len() - 1).0;
 
 /// What draws clients to a site (above 0) or keeps them away, -99 to 99.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,7 @@ fn advice_says_what_to_do() {
         (
             "policy = \"geo-proximity\"",
             "policy = \"geo\"",
-            "did you mean `geo-proximity`? choose from `round-robin`, `random`, `weighted`, `geo-proximity`, `failover`, `hash` and `name-hash`",
+            "did you mean `geo-proximity`? choose from `round-robin`, `random`, `weighted`, `failover`, `hash`, `name-hash` and `geo-proximity`",
         ),
         (
             "site = \"seoul\"",
