@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use libfuzzer_sys::fuzz_target;
 use meridian::catalog::Catalog;
-use meridian::config::{self, Dress};
+use meridian::config::{self, Dress, Refused};
 use meridian::engine::Engine;
 use meridian::model::{MemoryFiles, RecordType, Transport};
 use meridian_fuzz::{load, open, reply, split_files};
@@ -44,7 +44,8 @@ fuzz_target!(|input: &[u8]| {
             writer.install(again, SystemTime::UNIX_EPOCH);
             ask(&mut Engine::new(Arc::clone(writer.world())), &questions, &writer);
         }
-        Err(errors) => {
+        Err(Refused { diagnostics: errors, files }) => {
+            assert_eq!(files[0], Path::new("meridian.toml"), "it is to be watched");
             assert!(!errors.is_empty(), "refused without a diagnostic");
             let report = errors.render(Dress::Plain);
             assert!(report.matches("error: ").count() >= errors.len(), "{report}");

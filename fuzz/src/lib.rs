@@ -45,13 +45,16 @@ pub fn every_kind() -> Writer {
         .with("child.zone", include_str!("../world/child.zone"))
         .with("other.zone", include_str!("../world/other.zone"))
         .with("country.mmdb", include_bytes!("../../geoip/country.mmdb"));
-    open(load(&files).unwrap_or_else(|errors| panic!("the world in world/ is wrong:\n{errors}")))
+    match load(&files) {
+        Ok(catalog) => open(catalog),
+        Err(refused) => panic!("the world in world/ is wrong:\n{}", refused.diagnostics),
+    }
 }
 
 /// Loads `meridian.toml`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn load(files: &dyn Files) -> Result<Catalog, config::Diagnostics> {
+pub fn load(files: &dyn Files) -> Result<Catalog, config::Refused> {
     config::load(Path::new("meridian.toml"), files, None)
 }
