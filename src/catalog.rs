@@ -101,10 +101,3 @@ pub struct Settings {
     /// Probes under way at a time.
     pub max_probes_in_flight: usize,
 }
-
-impl Catalog {
-    /// A service by its key in the configuration.
-    pub fn service_named(&self, name: &str) -> Option<&ServiceEntry> {
-        self.services.iter().find(|entry| entry.steering.name == name)
-    }
-}

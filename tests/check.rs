@@ -225,6 +225,24 @@ fn mistakes_of_the_configuration_do_not_hide_those_of_its_zones() {
 }
 
 #[test]
+fn a_service_that_may_be_an_alias_stands_alone() {
+    let config = "\
+[[zone]]\nname = \"example.com\"\nfile = \"z\"\n[site.one]\n[service.al]\n\
+names = [\"al.example.com\"]\npolicy = \"failover\"\n\
+endpoints = [{ site = \"one\", cname = \"x.example.net\" }]\n";
+    let zone = format!("{ZONE_HEAD}al MX 10 mail\n");
+    let folder = Folder::new(&[("meridian.toml", config), ("z", &zone)]);
+    let output = meridian(&["check", "-c", folder.config().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("service.al.names[0]"), "{message}");
+    assert!(message.contains("has MX records too"), "{message}");
+    folder.write("z", ZONE_HEAD);
+    let output = meridian(&["check", "-c", folder.config().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn files_that_are_no_configuration_are_told_as_such() {
     let folder = folder();
     for (content, says) in [

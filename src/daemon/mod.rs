@@ -239,7 +239,7 @@ impl Server {
                 _ = housekeeping.tick() => self.keep_house(),
             }
         }
-        self.state_file.save(self.writer.health(), SystemTime::now());
+        self.state_file.finish(self.writer.health(), SystemTime::now()).await;
         self.prober.stop().await;
         let counters = self.serving.stop().await;
         let udp = counters.udp();
@@ -289,7 +289,8 @@ impl Server {
         match compiled {
             Ok(catalog) => {
                 self.warn_of_restart(&catalog.settings);
-                self.watcher.watch(&catalog.files);
+                // A file that was not watched yet may have changed since it was read.
+                self.compile_again |= self.watcher.watch(&catalog.files);
                 let targets = catalog.targets.clone();
                 self.writer.install(catalog, SystemTime::now());
                 if let Err(error) = self.prober.update(targets).await {
@@ -306,11 +307,12 @@ impl Server {
                 error!("the configuration has errors; the old one stays in force");
                 // Mending any file of either is reason to try again.
                 let present = Arc::clone(&self.writer.world().load().catalog);
-                self.watcher.watch(&[&present.files[..], &refused.files].concat());
+                let files = [&present.files[..], &refused.files].concat();
+                self.compile_again |= self.watcher.watch(&files);
             }
         }
         if std::mem::take(&mut self.compile_again) {
-            self.compile("asked for meanwhile");
+            self.compile("something may have changed meanwhile");
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::catalog::Settings;
@@ -13,11 +14,16 @@ use crate::health::{HealthTable, Saved};
 /// How often the file is written though nothing changed, so that its age tells the truth.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
+/// How long a write may hold up the end of the program.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The state file, if there shall be one.
 #[derive(Debug)]
 pub(super) struct StateFile {
     path: Option<PathBuf>,
     written_at: SystemTime,
+    /// The write under way, or the last one.
+    writing: Option<JoinHandle<()>>,
     /// Whether health changed since the file was written.
     pub(super) is_dirty: bool,
 }
@@ -43,25 +49,42 @@ impl StateFile {
                 }
             }
         }
-        Self { path: settings.state_file.clone(), written_at: now, is_dirty: false }
+        Self { path: settings.state_file.clone(), written_at: now, writing: None, is_dirty: false }
     }
 
-    /// Writes the file if health changed or the file grows old.
+    /// Starts to write the file if health changed or the file grows old. The disk may be
+    /// slow, and whoever calls has better to do than to wait for it.
     pub(super) fn save_if_due(&mut self, health: &HealthTable, now: SystemTime) {
         let age = now.duration_since(self.written_at).unwrap_or(REFRESH_INTERVAL);
-        if self.is_dirty || age >= REFRESH_INTERVAL {
+        let is_busy = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
+        if !is_busy && (self.is_dirty || age >= REFRESH_INTERVAL) {
             self.save(health, now);
         }
     }
 
-    /// Writes the file.
-    pub(super) fn save(&mut self, health: &HealthTable, now: SystemTime) {
-        let Some(path) = &self.path else { return };
+    /// Writes the file once more, and waits for it, but not for ever.
+    pub(super) async fn finish(mut self, health: &HealthTable, now: SystemTime) {
+        if let Some(before) = self.writing.take() {
+            let _ = tokio::time::timeout(FINISH_TIMEOUT, before).await;
+        }
+        self.save(health, now);
+        if let Some(writing) = self.writing
+            && tokio::time::timeout(FINISH_TIMEOUT, writing).await.is_err()
+        {
+            warn!("the disk is too slow to save health");
+        }
+    }
+
+    fn save(&mut self, health: &HealthTable, now: SystemTime) {
+        let Some(path) = self.path.clone() else { return };
         self.is_dirty = false;
         self.written_at = now;
-        if let Err(error) = replace(path, &Saved::of(health, now).to_json()) {
-            warn!(path = %path.display(), %error, "cannot save health");
-        }
+        let saved = Saved::of(health, now);
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = replace(&path, &saved.to_json()) {
+                warn!(path = %path.display(), %error, "cannot save health");
+            }
+        }));
     }
 }
 

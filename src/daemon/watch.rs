@@ -57,9 +57,10 @@ impl Watcher {
         watcher
     }
 
-    /// Watches these files, and no others any more.
-    pub(super) fn watch(&mut self, files: &[PathBuf]) {
-        let Some(inner) = &mut self.inner else { return };
+    /// Watches these files, and no others any more. Returns whether any was not watched
+    /// before.
+    pub(super) fn watch(&mut self, files: &[PathBuf]) -> bool {
+        let Some(inner) = &mut self.inner else { return false };
         let files: HashSet<PathBuf> = files.iter().filter_map(|file| place_of(file)).collect();
         let folders: HashSet<PathBuf> =
             files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
@@ -73,7 +74,10 @@ impl Watcher {
             }
         }
         self.folders = folders;
-        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        let mut watched = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_new = !files.is_subset(&watched);
+        *watched = files;
+        has_new
     }
 
     /// Waits until a file changed and it has been quiet since. What was seen is kept when

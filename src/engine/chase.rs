@@ -16,7 +16,7 @@ use super::client::Asker;
 use super::dice::{LiveDice, Random};
 
 /// Aliases followed for one question; resolvers give up at about as many.
-const MAX_ALIASES: usize = 16;
+pub const MAX_ALIASES: usize = 16;
 
 /// Memory for names, used again for every query.
 #[derive(Debug, Default)]
@@ -116,8 +116,10 @@ impl<'a, 'b> Chase<'a, 'b> {
             }
         };
         let scope = self.asker.scope(self.bits_read);
+        // A refusal or a failure is no word of an authority.
+        let answers = !matches!(rcode, Rcode::ServFail | Rcode::Refused);
         Chased {
-            answered: Answered { rcode, authoritative: self.authoritative, scope },
+            answered: Answered { rcode, authoritative: self.authoritative && answers, scope },
             decided: self.decided,
         }
     }
@@ -251,14 +253,14 @@ impl<'a, 'b> Chase<'a, 'b> {
         }
         self.added.push(hash);
         let snapshot = self.snapshot;
-        let own = snapshot.catalog.zones.find(self.additional).map(|zone| &**zone);
-        let holder = match (own, glue_of) {
-            (Some(own), Some(parent)) if parent.apex_labels() > own.apex_labels() => parent,
-            (Some(own), _) => own,
-            (None, _) => return true,
-        };
+        let Some(own) = snapshot.catalog.zones.find(self.additional) else { return true };
+        let mut found = own.addresses(self.additional);
+        // A child held here may lack what its parent has as glue.
+        if let (true, Some(parent)) = (found.iter().all(Option::is_none), glue_of) {
+            found = parent.addresses(self.additional);
+        }
         let mut fitted = true;
-        for rrset in holder.addresses(self.additional).into_iter().flatten() {
+        for rrset in found.into_iter().flatten() {
             let owner = Some(self.additional.as_wire());
             fitted &= self.writer.rrset(Section::Additional, owner, rrset, rrset.ttl());
         }

@@ -34,7 +34,10 @@ impl Asker {
 
     /// The scope to send back for a decision that read so many bits.
     pub(super) fn scope(&self, bits_read: u8) -> u8 {
-        if bits_read == 0 || !self.client.scoped { 0 } else { bits_read + self.offset }
+        match self.client.scope(bits_read) {
+            0 => 0,
+            scope => scope + self.offset,
+        }
     }
 }
 

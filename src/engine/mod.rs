@@ -22,6 +22,7 @@ use chase::{Chase, Chased, Scratch};
 use client::Asker;
 use dice::Random;
 
+pub use chase::MAX_ALIASES;
 pub use client::client_of;
 
 /// The largest message over a stream (RFC 1035, section 4.2.2).
@@ -90,16 +91,20 @@ impl Engine {
 ///
 /// | question | rcode |
 /// |---|---|
-/// | QTYPE OPT | FORMERR |
+/// | QTYPE 0 or OPT | FORMERR |
 /// | QTYPE 249 to 251, 253, 254 (meta) but IXFR | NOTIMP |
 /// | class other than IN | REFUSED |
 /// | AXFR, IXFR: no transfers here | REFUSED |
 fn refusal(query: &Query<'_>) -> Option<Rcode> {
-    match query.qtype {
+    refusal_of(query.qtype).or((query.qclass != CLASS_IN).then_some(Rcode::Refused))
+}
+
+/// The part of it that goes by QTYPE.
+pub fn refusal_of(qtype: RecordType) -> Option<Rcode> {
+    match qtype {
         RecordType::OPT | RecordType(0) => Some(Rcode::FormErr),
         RecordType::TKEY | RecordType::TSIG | RecordType(253 | 254) => Some(Rcode::NotImp),
         RecordType::AXFR | RecordType::IXFR => Some(Rcode::Refused),
-        _ if query.qclass != CLASS_IN => Some(Rcode::Refused),
         _ => None,
     }
 }

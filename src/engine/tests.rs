@@ -18,9 +18,16 @@ const CONFIG: &str = "[[zone]]\nname = \"example.com\"\nfile = \"example.com.zon
 
 /// An engine over example.com with these records besides [`HEAD`], and no service.
 fn engine(records: &str) -> Engine {
-    let files = MemoryFiles::default()
-        .with("meridian.toml", CONFIG)
-        .with("example.com.zone", format!("{HEAD}{records}"));
+    engine_over(CONFIG, &[("example.com.zone", records)])
+}
+
+/// An engine over a configuration and the zone files it names, each with [`HEAD`] in front.
+fn engine_over(config: &str, zones: &[(&str, &str)]) -> Engine {
+    let files = zones
+        .iter()
+        .fold(MemoryFiles::default().with("meridian.toml", config), |files, (name, records)| {
+            files.with(*name, format!("{HEAD}{records}"))
+        });
     let catalog = config::load(Path::new("meridian.toml"), &files, None).unwrap();
     let health = HealthTable::new(&catalog.targets, SystemTime::UNIX_EPOCH);
     Engine::new(Arc::clone(Writer::new(catalog, health).world()))
@@ -74,4 +81,14 @@ fn a_host_named_twice_is_added_once() {
     ] {
         assert_eq!(shown(&ask(&mut engine, name, rtype).additionals), [host], "{name} {rtype}");
     }
+}
+
+/// Glue is whatever of the zones held here knows the host (RFC 9471, section 3).
+#[test]
+fn glue_is_found_above_and_below_the_referring_zone() {
+    let config = format!("{CONFIG}[[zone]]\nname = \"a.example.com\"\nfile = \"a.zone\"\n");
+    let zones = [("example.com.zone", ""), ("a.zone", "b NS ns.example.com.\n")];
+    let mut engine = engine_over(&config, &zones);
+    let reply = ask(&mut engine, "x.b.a.example.com.", HickoryType::A);
+    assert_eq!(shown(&reply.additionals), ["ns.example.com. A"]);
 }

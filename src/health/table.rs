@@ -1,6 +1,6 @@
 //! The health of every target of a catalog, and what changed lately.
 //!
-//! One writer owns the table; readers get [`HealthTable::statuses`] in a snapshot. It does
+//! One writer owns the table; queries meet what `steer::assess` made of it. It does
 //! not schedule probes, and a target nobody reports on keeps what it had.
 
 use std::collections::{HashMap, VecDeque};

@@ -1,6 +1,6 @@
 //! Who asks: the address a decision is made for, and how it is read from odd forms.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Prefix;
 
@@ -17,6 +17,12 @@ impl ClientNet {
     /// The client behind a peer address.
     pub fn from_peer(peer: IpAddr) -> Self {
         Self { address: fold_embedded_v4(peer).0, scoped: false }
+    }
+
+    /// The scope that may be claimed for a decision that read so many bits of the address.
+    /// It never reaches into networks that are decided by something else.
+    pub fn scope(self, bits_read: u8) -> u8 {
+        if bits_read == 0 || !self.scoped { 0 } else { bits_read.max(bits_apart(self.address)) }
     }
 
     /// The client's address cut to the family's prefix length, for hashing.
@@ -49,29 +55,70 @@ pub fn fold_embedded_v4(address: IpAddr) -> (IpAddr, u8) {
     (address, 0)
 }
 
-/// Whether an address can be no client on the Internet: private, loopback, link-local,
-/// shared (RFC 6598), multicast, reserved or unspecified. Documentation networks pass, so
-/// that examples may be asked about.
+/// Networks of IPv4 that hold no client on the Internet: "this" network, private, shared (RFC
+/// 6598), loopback, link-local, multicast and reserved. Documentation networks are left out,
+/// so that examples may be asked about.
+const UNROUTABLE_V4: [(u32, u8); 8] = [
+    (0x0000_0000, 8),
+    (0x0a00_0000, 8),
+    (0x6440_0000, 10),
+    (0x7f00_0000, 8),
+    (0xa9fe_0000, 16),
+    (0xac10_0000, 12),
+    (0xc0a8_0000, 16),
+    (0xe000_0000, 3),
+];
+
+/// The same of IPv6: ::/16 with the unspecified, loopback and mapped addresses, unique
+/// local, link-local, multicast.
+const UNROUTABLE_V6: [(u128, u8); 4] =
+    [(0, 16), (0xfc00 << 112, 7), (0xfe80 << 112, 10), (0xff00 << 112, 8)];
+
+/// Where [`fold_embedded_v4`] finds IPv4, beside ::/16.
+const EMBEDDING_V6: [(u128, u8); 3] =
+    [(0x0064_ff9b << 96, 96), (0x2001 << 112, 32), (0x2002 << 112, 16)];
+
+/// Whether an address can be no client on the Internet.
 pub fn is_unroutable(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            a == 0
-                || a >= 224
-                || v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || (a == 100 && b & 0xc0 == 64)
+            let bits = u32::from(v4);
+            UNROUTABLE_V4.iter().any(|(base, length)| (bits ^ base) >> (32 - length) == 0)
         }
-        IpAddr::V6(v6) => is_unroutable_v6(v6),
+        IpAddr::V6(v6) => {
+            let bits = u128::from(v6);
+            UNROUTABLE_V6.iter().any(|(base, length)| (bits ^ base) >> (128 - length) == 0)
+        }
     }
 }
 
-fn is_unroutable_v6(v6: Ipv6Addr) -> bool {
-    let first = v6.segments()[0];
-    // ::/16 holds the unspecified, the loopback and the mapped addresses; fc00::/7 is
-    // unique local, fe80::/10 link local, ff00::/8 multicast.
-    first == 0 || first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80 || first >= 0xff00
+/// The shortest prefix length that keeps an address apart from every network whose clients
+/// are decided by something else: by their peer, or by the IPv4 they embed.
+fn bits_apart(address: IpAddr) -> u8 {
+    let apart = match address {
+        IpAddr::V4(v4) => {
+            let bits = u32::from(v4);
+            let common = UNROUTABLE_V4
+                .iter()
+                .map(|(base, length)| ((bits ^ base).leading_zeros(), u32::from(*length)));
+            longest(common)
+        }
+        IpAddr::V6(v6) => {
+            let bits = u128::from(v6);
+            let all = UNROUTABLE_V6.iter().chain(&EMBEDDING_V6);
+            longest(all.map(|(base, length)| ((bits ^ base).leading_zeros(), u32::from(*length))))
+        }
+    };
+    apart as u8
+}
+
+/// One bit more than the most in common with a network that does not hold the address.
+fn longest(common: impl Iterator<Item = (u32, u32)>) -> u32 {
+    common
+        .filter(|(common, length)| common < length)
+        .map(|(common, _)| common + 1)
+        .max()
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -119,5 +166,28 @@ mod tests {
         for text in ["1.1.1.1", "100.128.0.1", "172.32.0.1", "2606:4700::1", "203.0.113.9"] {
             assert!(!is_unroutable(address(text)), "{text}");
         }
+    }
+
+    #[test]
+    fn scopes_keep_out_of_networks_decided_otherwise() {
+        for (text, read, scope) in [
+            ("11.0.0.0", 7, 8),
+            ("100.157.21.0", 8, 9),
+            ("169.240.221.0", 12, 13),
+            ("172.15.0.0", 10, 12),
+            ("8.8.8.0", 5, 7),
+            ("8.8.8.0", 20, 20),
+            ("8.8.8.0", 0, 0),
+            ("64:d2ed:8f00::", 3, 19),
+            ("2003::", 8, 16),
+            ("2600::", 3, 6),
+            // Inside such a network, by an override: only the others count.
+            ("10.1.2.0", 16, 16),
+        ] {
+            let client = ClientNet { address: address(text), scoped: true };
+            assert_eq!(client.scope(read), scope, "{text} {read}");
+        }
+        let peer = ClientNet { address: address("11.0.0.0"), scoped: false };
+        assert_eq!(peer.scope(7), 0);
     }
 }

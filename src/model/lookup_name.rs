@@ -110,11 +110,6 @@ impl LookupName {
     pub fn suffix_hash(&self, labels: usize) -> u64 {
         self.hashes[labels]
     }
-
-    /// The hash of `*.` in front of the suffix of `labels` labels.
-    pub fn wildcard_hash(&self, labels: usize) -> u64 {
-        extend_hash(self.hashes[labels], b"\x01*")
-    }
 }
 
 impl fmt::Display for LookupName {
@@ -168,7 +163,6 @@ mod tests {
             assert_eq!(lookup.suffix(labels), stored.as_wire());
             assert_eq!(lookup.suffix_hash(labels), name_hash(&stored));
         }
-        assert_eq!(lookup.wildcard_hash(2), name_hash(&"*.example.com".parse().unwrap()));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! | step | who stays | unless |
 //! |---|---|---|
 //! | admin | all but `disabled` | draining stay only where nobody else is usable |
-//! | panic | everybody, up or not | the healthy share is at or above `panic_threshold` |
 //! | health | up | nobody is up: those not probed yet |
 //! | tier | the lowest tier with `min_healthy` | no tier has it: the lowest with anybody |
+//! | panic | all of that tier, up or not | its healthy share reaches `panic_threshold` |
 //! | weight | positive weights | all are 0: the standbys |
 //! | all down | by `all_down` | the other family stands: an empty answer |
 //!
@@ -135,21 +135,25 @@ pub fn assess(
 ) -> Assessment {
     let mut race = Race::new(service, family, status);
     race.admin();
-    let reason = if race.panics() {
-        race.ignore_health();
-        Reason::Panic
-    } else {
-        race.health()
-    };
+    let mut fit = race.clone();
+    let mut reason = fit.health();
+    fit.tier();
+    match fit.chosen_tier() {
+        Some(tier) if race.panics(tier) => {
+            race.ignore_health(tier);
+            reason = Reason::Panic;
+        }
+        _ => race = fit,
+    }
     if race.is_empty() {
         return race.all_down(status);
     }
-    race.tier();
     let reason = race.weight().unwrap_or(reason);
     race.finish(reason)
 }
 
 /// The endpoints of one family on their way through the steps.
+#[derive(Clone)]
 struct Race<'s> {
     service: &'s Service,
     family: Family,
@@ -212,17 +216,19 @@ impl<'s> Race<'s> {
         }
     }
 
-    /// Whether so little of the weight is healthy that the survivors would be crushed.
-    fn panics(&self) -> bool {
+    /// Whether so little of a tier's weight is healthy that the survivors would be crushed.
+    fn panics(&self, tier: u16) -> bool {
         let weight = |i: usize| self.weight_of(i) as f64;
-        let all: f64 = self.candidates().map(weight).sum();
-        let healthy: f64 =
-            self.candidates().filter(|&i| self.health[i] != Health::Down).map(weight).sum();
+        let tier = || self.candidates().filter(|&i| self.service.endpoints[i].tier == tier);
+        let all: f64 = tier().map(weight).sum();
+        let healthy: f64 = tier().filter(|&i| self.health[i] != Health::Down).map(weight).sum();
         // With nothing healthy at all it is `all_down` that decides, not panic.
         healthy > 0.0 && healthy < all * self.service.panic_threshold
     }
 
-    fn ignore_health(&mut self) {
+    /// Leaves everybody of a tier that a person has not forced down.
+    fn ignore_health(&mut self, tier: u16) {
+        self.remove(Removal::Tier, |race, i| race.service.endpoints[i].tier != tier);
         self.remove(Removal::ForcedDown, |race, i| race.admin_state(i) == AdminState::ForcedDown);
     }
 
@@ -249,6 +255,11 @@ impl<'s> Race<'s> {
         let good = tiers.iter().copied().find(|&tier| self.tier_suffices(tier));
         let Some(chosen) = good.or(tiers.first().copied()) else { return };
         self.remove(Removal::Tier, |race, i| race.service.endpoints[i].tier != chosen);
+    }
+
+    /// The tier of those left, once there is only one.
+    fn chosen_tier(&self) -> Option<u16> {
+        self.candidates().next().map(|i| self.service.endpoints[i].tier)
     }
 
     /// Whether a tier has `min_healthy`. One that is wholly healthy always has: a tier of a
@@ -308,11 +319,18 @@ impl<'s> Race<'s> {
 
     /// Nobody is usable.
     fn all_down(mut self, status: &impl Fn(TargetId) -> TargetStatus) -> Assessment {
-        if !self.service.has_family(self.family) {
-            return self.without_pool(Verdict::NoData { ttl_cap: None }, Reason::NoSuchFamily);
-        }
+        let other_stands = family_stands(self.service, self.family.other(), status);
         let ttl_cap = Some(self.service.ttl.max_seconds());
-        if family_stands(self.service, self.family.other(), status) {
+        if !self.service.has_family(self.family) {
+            // A last-resort CNAME is there for a family without endpoints too, once all is
+            // down; until then the absence may not be remembered for long.
+            let is_rescued = self.service.all_down.has_alias();
+            if !is_rescued || other_stands {
+                let ttl_cap = ttl_cap.filter(|_| is_rescued);
+                return self.without_pool(Verdict::NoData { ttl_cap }, Reason::NoSuchFamily);
+            }
+        }
+        if other_stands {
             return self.without_pool(Verdict::NoData { ttl_cap }, Reason::FamilyDown);
         }
         match &self.service.all_down {

@@ -97,9 +97,14 @@ impl<D: Dice> Draw<'_, D> {
     }
 
     fn pick(&mut self, policy: Policy, field: &Field, slot: usize, want: usize) -> Picks {
-        // One contestant needs no choice, and whoever asks gets it: no turn is taken and
-        // no scope claimed.
+        // One contestant needs no choice, and no turn is taken. A scope is claimed all the
+        // same where more are configured: scopes must not overlap, in caches, with those
+        // claimed before and after.
         if let [only] = field.contestants() {
+            if policy == Policy::Hash && self.service.endpoints.len() > 1 {
+                let prefix = self.service.hash.client_prefix(self.client);
+                self.bits_read = self.bits_read.max(prefix.length());
+            }
             return Picks::one(only.index);
         }
         match policy {

@@ -10,6 +10,20 @@ pub trait Dice {
     fn random(&mut self) -> u64;
 }
 
+/// Dice for one look: the first turn of every rotation, and never any chance.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstTurn;
+
+impl Dice for FirstTurn {
+    fn turn(&mut self, _slot: usize) -> u64 {
+        0
+    }
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+}
+
 /// The turn counters of one service, shared by all workers and carried over reloads, so
 /// that a rotation goes on where it was.
 #[derive(Debug, Default)]

@@ -17,10 +17,6 @@ pub(super) fn pick(
     key: HashKey,
     client: ClientNet,
 ) -> (u16, u8) {
-    // One site left is everybody's site: nothing of the client is read.
-    if let [only] = pool.sites.contestants() {
-        return (only.index, 0);
-    }
     let answer = geography.map.lookup(client.address);
     // Where sites share a step the client's prefix decides between them. That it may not
     // today, because only one of them is up, must not make the scope wider: a client told

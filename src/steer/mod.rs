@@ -34,7 +34,7 @@ mod fixture;
 
 pub use assess::{Assessment, Fate, Reason, Removal, Standing, Verdict, assess};
 pub use decide::{Decision, Outcome, decide};
-pub use dice::{Dice, Turns};
+pub use dice::{Dice, FirstTurn, Turns};
 pub use field::{Contestant, Field, MAX_ANSWERS, Picks, Pool, SiteField};
 pub use policy::{Policy, WithinSite};
 pub use rendezvous::{HASH_VERSION, stable_id};

@@ -48,11 +48,6 @@ impl Policy {
         matches!(self, Self::GeoProximity | Self::Failover)
     }
 
-    /// Whether successive equal questions get different answers.
-    pub fn rotates(self) -> bool {
-        matches!(self, Self::RoundRobin | Self::Random | Self::Weighted)
-    }
-
     /// How this policy continues inside a site where nothing else is said: a list walked
     /// in order stays a list, everything else shares by weight.
     pub fn default_within_site(self) -> WithinSite {

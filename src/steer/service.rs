@@ -23,7 +23,7 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// The stable id of each endpoint (see [`super::stable_id`]).
     pub endpoint_ids: Vec<u64>,
-    /// The sites of the endpoints in order of first appearance, with their stable ids.
+    /// The sites: those of `default_order` first, then by first appearance, with stable ids.
     pub sites: Vec<(SiteId, u64)>,
     /// How long an answer may be kept.
     pub ttl: TtlRange,
@@ -63,6 +63,14 @@ pub enum AllDown {
     ServFail,
     /// REFUSED.
     Refused,
+}
+
+impl AllDown {
+    /// Whether a CNAME is the last resort.
+    pub fn has_alias(&self) -> bool {
+        let is_alias = |target: &EndpointTarget| matches!(target, EndpointTarget::Alias(_));
+        matches!(self, Self::LastResort(targets) if targets.iter().any(is_alias))
+    }
 }
 
 /// How many healthy endpoints a tier needs to be used.
@@ -116,9 +124,10 @@ impl Service {
         self.endpoints.iter().all(|e| matches!(e.target, EndpointTarget::Alias(_)))
     }
 
-    /// Whether any endpoint is a CNAME.
+    /// Whether any endpoint, or the last resort, is a CNAME.
     pub fn has_alias(&self) -> bool {
         self.endpoints.iter().any(|e| matches!(e.target, EndpointTarget::Alias(_)))
+            || self.all_down.has_alias()
     }
 
     /// Whether the service has anything for a family, healthy or not.
@@ -133,7 +142,7 @@ impl Service {
     /// | A | IPv4 |
     /// | AAAA | IPv6 |
     /// | ANY | the first the service has (RFC 8482, section 4.1) |
-    /// | CNAME where any endpoint is an alias | IPv4: aliases are in both |
+    /// | CNAME where any endpoint or the last resort is an alias | IPv4: aliases are in both |
     /// | any type where all endpoints are aliases | IPv4 |
     /// | other | none: the answer is NODATA |
     pub fn family_asked(&self, qtype: RecordType) -> Option<Family> {

@@ -2,7 +2,9 @@
 
 use crate::model::{ClientNet, Family};
 
-use super::{Decision, Dice, Field, Outcome, Policy, Pool, Service, Standing, Verdict, decide};
+use super::{
+    Decision, Field, FirstTurn, Outcome, Policy, Pool, Service, Standing, Verdict, decide,
+};
 
 /// The share of first records (0 to 1, summing to 1) of each contestant that the client
 /// may meet, in the service's order. A choice that does not rotate is one of share 1.
@@ -13,11 +15,12 @@ pub fn shares(
     client: ClientNet,
     name: &[u8],
 ) -> Vec<(u16, f64)> {
-    let chosen = |dice: &mut Still| match decide(service, standing, family, client, name, dice) {
+    let chosen = |dice: &mut FirstTurn| match decide(service, standing, family, client, name, dice)
+    {
         Decision { outcome: Outcome::Chosen(picks), .. } => picks.as_slice().first().copied(),
         _ => None,
     };
-    let Some(first) = chosen(&mut Still) else { return Vec::new() };
+    let Some(first) = chosen(&mut FirstTurn) else { return Vec::new() };
     match &standing.verdict {
         Verdict::LastResort(field) => field_shares(Policy::RoundRobin, field, first),
         Verdict::Choose(pool) => pool_shares(service, pool, first),
@@ -61,18 +64,5 @@ fn field_shares(policy: Policy, field: &Field, first: u16) -> Vec<(u16, f64)> {
             contestants.iter().map(|c| (c.index, c.weight.max(1) as f64 / total)).collect()
         }
         _ => vec![(first, 1.0)],
-    }
-}
-
-/// Dice that never roll: the choice of the first turn.
-struct Still;
-
-impl Dice for Still {
-    fn turn(&mut self, _slot: usize) -> u64 {
-        0
-    }
-
-    fn random(&mut self) -> u64 {
-        0
     }
 }

@@ -104,7 +104,9 @@ impl ClientSubnet {
 
 impl Edns {
     /// Reads an OPT's fixed part and options. `class` and `ttl` are the record's fields.
-    /// `None` if an option runs over the end or Client Subnet is malformed.
+    ///
+    /// # Errors
+    /// What was readable, if an option runs over the end or Client Subnet is malformed.
     pub(super) fn parse(class: u16, ttl: u32, options: &[u8]) -> Result<Self, Self> {
         let mut edns = Self {
             udp_payload: class.max(512),
@@ -112,6 +114,11 @@ impl Edns {
             version: (ttl >> 16) as u8,
             client_subnet: None,
         };
+        if edns.version > 0 {
+            // What options of another version look like is not known here; BADVERS is the
+            // caller's to say (RFC 6891, section 6.1.3).
+            return Ok(edns);
+        }
         let mut rest = options;
         while !rest.is_empty() {
             let Some((head, after)) = rest.split_at_checked(4) else { return Err(edns) };

@@ -184,6 +184,9 @@ mod tests {
         };
         let mut version_one = OPT.to_vec();
         version_one[6] = 1;
+        let mut version_one_bad_subnet = version_one.clone();
+        version_one_bad_subnet[10] = 8;
+        version_one_bad_subnet.extend([0, 8, 0, 4, 0, 1, 33, 0]);
         let mut named_opt = vec![1, b'a'];
         named_opt.extend(OPT);
         for (packet, rcode) in [
@@ -202,6 +205,8 @@ mod tests {
             (with_opts(1, &[&named_opt]), Some(Rcode::FormErr)),
             (with_opts(1, &[&OPT[..10]]), Some(Rcode::FormErr)),
             (with_opts(1, &[&version_one]), Some(Rcode::BadVers)),
+            // What an option means in another version is not known.
+            (with_opts(1, &[&version_one_bad_subnet]), Some(Rcode::BadVers)),
         ] {
             assert_eq!(rejection(&packet), rcode, "{packet:?}");
         }

@@ -2,11 +2,9 @@
 //! the zones say of it.
 
 use crate::catalog::Catalog;
+use crate::engine::{MAX_ALIASES, refusal_of};
 use crate::model::{LookupName, RecordType, ServiceId, WireName};
 use crate::zone::Found;
-
-/// Aliases followed; as many as the engine does.
-const MAX_ALIASES: usize = 16;
 
 /// Where a name leads.
 pub(super) struct Path {
@@ -43,11 +41,11 @@ impl Static {
 pub(super) fn find(catalog: &Catalog, name: &WireName, qtype: RecordType) -> Path {
     let mut names = vec![name.clone()];
     let mut zone_of_last = None;
-    if matches!(qtype, RecordType::AXFR | RecordType::IXFR) {
-        let end = End::Static(Static::new("REFUSED", "there are no zone transfers here"));
-        return Path { zone: None, names, end };
+    if let Some(rcode) = refusal_of(qtype) {
+        let end = Static::new(rcode.name(), "questions of this type are not answered");
+        return Path { zone: None, names, end: End::Static(end) };
     }
-    while names.len() <= MAX_ALIASES {
+    while names.len() <= MAX_ALIASES + 1 {
         let current = names.last().expect("starts with one").clone();
         let lookup = LookupName::of(&current);
         let Some(zone) = catalog.zones.find_for(&lookup, qtype) else {
@@ -64,6 +62,10 @@ pub(super) fn find(catalog: &Catalog, name: &WireName, qtype: RecordType) -> Pat
             }
             Found::Cname(rrset) => {
                 WireName::from_wire(rrset.rdatas().next().unwrap_or_default()).ok()
+            }
+            Found::Dname { .. } if qtype == RecordType::CNAME => {
+                let end = Static::new("NOERROR", "the CNAME that a DNAME above makes");
+                return Path { zone: zone_of_last, names, end: End::Static(end) };
             }
             Found::Dname { rrset, labels } => redirected(
                 &lookup.as_wire()[..lookup.suffix_start(labels)],

@@ -12,7 +12,9 @@ use crate::health::{Health, HealthTable, Saved, TargetStatus};
 use crate::model::{
     ClientNet, Coordinates, Endpoint, Files, LookupName, RecordType, SiteId, TargetId, WireName,
 };
-use crate::steer::{self, Assessment, Decision, Dice, Fate, Outcome, Reason, Removal, Verdict};
+use crate::steer::{
+    self, Assessment, Decision, Fate, FirstTurn, Outcome, Reason, Removal, Verdict,
+};
 use crate::wire::ClientSubnet;
 
 use super::Client;
@@ -238,7 +240,7 @@ impl Report {
         let (net, offset) = client_of(Some(subnet), client.address, setting.catalog);
         let mut report = Self::of_one(setting, name, qtype, client, net)?;
         report.follow(setting, qtype, client, net, &mut vec![name.clone()])?;
-        report.claim(if net.scoped { offset } else { 0 }, net.scoped);
+        report.claim(net, offset);
         Ok(report)
     }
 
@@ -319,10 +321,13 @@ impl Report {
 
     /// Turns bits read into the scope claimed: none for a client without ECS of its own, and
     /// counted from the front of the IPv6 address where IPv4 was embedded.
-    fn claim(&mut self, offset: u8, scoped: bool) {
-        self.scope = if scoped && self.scope > 0 { self.scope + offset } else { 0 };
+    fn claim(&mut self, net: ClientNet, offset: u8) {
+        self.scope = match net.scope(self.scope) {
+            0 => 0,
+            scope => scope + offset,
+        };
         if let Some(next) = &mut self.next {
-            next.claim(offset, scoped);
+            next.claim(net, offset);
         }
     }
 
@@ -429,18 +434,5 @@ fn in_words(reason: Reason, verdict: &Verdict) -> String {
     match verdict {
         Verdict::NoData { ttl_cap: Some(cap) } => format!("{text}; remembered {cap} s at most"),
         _ => text.to_owned(),
-    }
-}
-
-/// Dice for one look: the first turn of every rotation.
-struct FirstTurn;
-
-impl Dice for FirstTurn {
-    fn turn(&mut self, _slot: usize) -> u64 {
-        0
-    }
-
-    fn random(&mut self) -> u64 {
-        0
     }
 }

@@ -1,11 +1,13 @@
 //! Zone files and the names of services, into trees of names.
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Spanned;
 use crate::config::spec::{ServiceSpec, ZoneSpec};
-use crate::model::{Files, ServiceId, WireName};
+use crate::model::{Files, RecordType, ServiceId, WireName};
 use crate::zone::{Zone, ZoneError, ZoneTable, read_master_file};
 
 use super::Work;
@@ -23,7 +25,7 @@ pub(super) fn compile(
     let mut table = ZoneTable::default();
     let mut complete = true;
     for (zone, names) in zones.iter().zip(&names) {
-        match compile_one(work, zone, names) {
+        match compile_one(work, zone, names, services) {
             Ok(zone) => {
                 table.insert(Arc::new(zone));
             }
@@ -43,6 +45,7 @@ fn compile_one(
     work: &mut Work<'_>,
     spec: &ZoneSpec,
     names: &[(WireName, ServiceId)],
+    services: &[ServiceSpec],
 ) -> Result<Zone, Vec<ZoneError>> {
     let path = &spec.file.value;
     let read = read_master_file(&spec.name.value, path, work.files);
@@ -56,12 +59,44 @@ fn compile_one(
         }
     };
     work.read.extend(master.files);
-    Zone::build(spec.name.value.clone(), master.records, names)
+    let zone = Zone::build(spec.name.value.clone(), master.records, names)?;
+    let errors = crowded_aliases(&zone, names, services, path);
+    if errors.is_empty() { Ok(zone) } else { Err(errors) }
+}
+
+/// Names that a service may answer with a CNAME, and that have records of their own: resolvers
+/// that keep the CNAME would look for those at its target (RFC 1034, section 3.6.2).
+fn crowded_aliases(
+    zone: &Zone,
+    names: &[(WireName, ServiceId)],
+    services: &[ServiceSpec],
+    file: &Path,
+) -> Vec<ZoneError> {
+    let may_be_alias = |id: &ServiceId| services[id.0 as usize].may_answer_alias();
+    let aliases: HashMap<&WireName, ServiceId> =
+        names.iter().filter(|(_, id)| may_be_alias(id)).map(|(name, id)| (name, *id)).collect();
+    if aliases.is_empty() {
+        return Vec::new();
+    }
+    // These two stand beside any alias (RFC 4035, section 2.5).
+    let crowds = |rtype| rtype != RecordType::RRSIG && rtype != RecordType::NSEC;
+    let crowded = zone.rrsets().filter(|(_, rrset)| crowds(rrset.rtype()));
+    crowded
+        .filter_map(|(owner, rrset)| Some((owner, rrset.rtype(), *aliases.get(owner)?)))
+        .map(|(owner, rtype, id)| ZoneError {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            message: format!("{owner} may be answered as a CNAME, but has {rtype} records too"),
+            advice: Some("a CNAME stands alone: remove them, or use addresses".to_owned()),
+            service: Some(id),
+        })
+        .collect()
 }
 
 /// For every zone, in order, the names of services in it: each in the deepest zone above.
 fn names_by_zone(zones: &[ZoneSpec], services: &[ServiceSpec]) -> Vec<Names> {
-    let place_of: std::collections::HashMap<&WireName, usize> =
+    let place_of: HashMap<&WireName, usize> =
         zones.iter().enumerate().map(|(place, zone)| (&zone.name.value, place)).collect();
     let mut by_zone = vec![Vec::new(); zones.len()];
     for (id, service) in (0..).map(ServiceId).zip(services) {
@@ -110,7 +145,7 @@ fn diagnostic(
     }
 }
 
-fn line_of(files: &dyn Files, path: &std::path::Path, line: usize) -> Option<String> {
+fn line_of(files: &dyn Files, path: &Path, line: usize) -> Option<String> {
     let octets = files.read(path).ok()?;
     let text = octets.split(|&octet| octet == b'\n').nth(line.checked_sub(1)?)?;
     Some(String::from_utf8_lossy(text).into_owned())

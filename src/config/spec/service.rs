@@ -20,6 +20,10 @@ use crate::config::value::{
 };
 use crate::model::{EndpointTarget, SiteId, TtlRange, WireName};
 
+/// Endpoints of one service: far more than an answer could ever be chosen from with sense,
+/// and few enough that they and the last resort are counted in 16 bits.
+const MAX_ENDPOINTS: usize = 4096;
+
 /// One service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceSpec {
@@ -39,6 +43,15 @@ pub struct ServiceSpec {
     pub max_answers: u8,
     /// What is answered when nothing is up.
     pub all_down: AllDown,
+}
+
+impl ServiceSpec {
+    /// Whether any answer may be a CNAME.
+    pub fn may_answer_alias(&self) -> bool {
+        let is_alias = |e: &EndpointSpec| matches!(e.target.value, EndpointTarget::Alias(_));
+        matches!(self.all_down, AllDown::LastResort(LastResort::Alias(_)))
+            || self.endpoints.iter().any(is_alias)
+    }
 }
 
 /// What is answered when nothing is up.
@@ -172,9 +185,12 @@ fn read_endpoints(
 ) -> Read<Vec<Read<EndpointSpec>>> {
     let endpoints = table.required("endpoints", |value| {
         let items = value.items("a list of tables such as { site = ..., address = ... }")?;
-        match items.is_empty() {
-            true => Err(value.refuse(Problem::EmptyList("endpoint"))),
-            false => Ok(items.iter().map(|item| reader.read(item)).collect::<Vec<_>>()),
+        match items.len() {
+            0 => Err(value.refuse(Problem::EmptyList("endpoint"))),
+            count if count > MAX_ENDPOINTS => {
+                Err(value.refuse(Problem::TooMany { what: "endpoints", limit: MAX_ENDPOINTS }))
+            }
+            _ => Ok(items.iter().map(|item| reader.read(item)).collect::<Vec<_>>()),
         }
     });
     let is_ok = endpoints.as_ref().is_ok_and(|all| all.iter().all(Result::is_ok));

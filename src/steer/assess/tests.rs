@@ -98,6 +98,28 @@ fn panic_ignores_health_but_not_people() {
 }
 
 #[test]
+fn panic_does_not_prefer_a_dead_tier_to_a_live_one() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2 tier=1", "b 192.0.2.3 tier=1"];
+    let mut service = service(Policy::Failover, &lines);
+    service.panic_threshold = 0.6;
+    assert_eq!(left(&service, Family::V4, "duu"), (vec![1, 2], Reason::Healthy));
+    assert_eq!(left(&service, Family::V4, "ddu"), (vec![1, 2], Reason::Panic));
+    assert_eq!(left(&service, Family::V4, "ddd"), (vec![0], Reason::FailOpen));
+}
+
+#[test]
+fn a_last_resort_alias_is_there_for_both_families() {
+    let mut service = service(Policy::Weighted, &["a 192.0.2.1"]);
+    service.all_down =
+        AllDown::LastResort(vec![EndpointTarget::Alias("sorry.example.net".parse().unwrap())]);
+    for (letters, verdict) in [("u", Reason::NoSuchFamily), ("d", Reason::LastResort)] {
+        assert_eq!(left(&service, Family::V6, letters).1, verdict, "{letters}");
+    }
+    let standing = assess(&service, Family::V6, &health("u")).standing;
+    assert_eq!(standing.verdict, Verdict::NoData { ttl_cap: Some(30) });
+}
+
+#[test]
 fn families_fall_apart() {
     let lines = ["a 192.0.2.1", "a 2001:db8::1", "b 2001:db8::2"];
     let service = service(Policy::Weighted, &lines);

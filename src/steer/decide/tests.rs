@@ -117,12 +117,12 @@ fn hash_keeps_a_prefix_together_and_claims_its_length() {
 }
 
 #[test]
-fn one_left_is_everybodys() {
+fn the_scope_does_not_depend_on_health() {
     let service = service(Policy::Hash, &FOUR[..3]);
     let standing = assess(&service, Family::V4, &health("ddu")).standing;
     let who = client("203.0.113.9");
     let decision = decide(&service, &standing, Family::V4, who, b"\0", &mut TestDice::default());
-    assert_eq!((decision.scope, decision.outcome), (0, Outcome::Chosen(Picks::one(2))));
+    assert_eq!((decision.scope, decision.outcome), (24, Outcome::Chosen(Picks::one(2))));
 }
 
 #[test]
