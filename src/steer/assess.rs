@@ -9,7 +9,7 @@
 //! | weight | positive weights | all are 0: the standbys |
 //! | all down | by `all_down` | the other family stands: an empty answer |
 //!
-//! (DESIGN section 5, steps 2 to 7.) This runs once per change of health, not per query.
+//! (The manual has it in docs/steering.md.) This runs once per change of health, not per query.
 
 use crate::health::{Health, TargetStatus};
 use crate::model::{AdminState, Family, TargetId};

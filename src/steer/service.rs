@@ -50,7 +50,7 @@ pub struct Geography {
     pub spec: RankingSpec,
 }
 
-/// What happens when no endpoint of the service is usable (DESIGN section 5, step 7).
+/// What happens when no endpoint of the service is usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllDown {
     /// Answer as if every enabled endpoint were up.
