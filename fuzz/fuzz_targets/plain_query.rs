@@ -189,10 +189,13 @@ fn stricter(packet: &[u8], read_to: usize) -> std::result::Result<Option<Stricte
         if owner != [0] {
             return Ok(Some(Stricter::OptOwner));
         }
-        if let Some(why) = stricter_options(rdata) {
+        version = ttl >> 16 & 0xff;
+        // What options of another version look like is not known to anybody here.
+        if version == 0
+            && let Some(why) = stricter_options(rdata)
+        {
             return Ok(Some(why));
         }
-        version = ttl >> 16 & 0xff;
     }
     Ok(match () {
         () if read_to < packet.len() => Some(Stricter::TrailingOctets),
