@@ -2,11 +2,13 @@
 //!
 //! Alone in its program, since it counts what the global allocator does for any thread.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "common/allocations.rs"]
+mod allocations;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::SystemTime;
 
 use meridian::config;
@@ -15,27 +17,10 @@ use meridian::health::HealthTable;
 use meridian::model::{MemoryFiles, Transport};
 use meridian::world::Writer;
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+use allocations::{ALLOCATIONS, Counting};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is left to the system's allocator. What grows by `realloc` comes here
-// too: its default is made of the two functions below.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, SeqCst);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 const CONFIG: &str = "
 [geoip]
