@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use divan::{Bencher, black_box};
@@ -82,7 +83,8 @@ fn query(name: &str, subnet: Option<IpAddr>) -> Vec<u8> {
 
 fn answer(bencher: Bencher<'_, '_>, query: &[u8]) {
     let writer = world();
-    let mut engine = Engine::new(writer.world().clone());
+    let listener = ([127, 0, 0, 1], 53).into();
+    let mut engine = Engine::new(writer.world().clone(), Arc::default(), listener);
     let peer: SocketAddr = "203.0.113.9:4242".parse().unwrap();
     let mut reply = Vec::with_capacity(4096);
     bencher.bench_local(|| {

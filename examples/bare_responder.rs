@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let udp_workers = arguments.next().as_deref().unwrap_or("0").parse()?;
     let mut config = ListenConfig { udp_workers, ..ListenConfig::new(vec![address]) };
     config.tcp.max_per_client = config.tcp.max_connections;
-    let serving = Listeners::bind(&config)?.start(|| Bare, &tokio::runtime::Handle::current())?;
+    let serving = Listeners::bind(&config)?.start(|_| Bare, &tokio::runtime::Handle::current())?;
     println!("answering on {address}; ^C prints the counts");
     tokio::signal::ctrl_c().await?;
     println!("{:#?}", serving.stop().await);

@@ -99,7 +99,8 @@ fn engine() -> Engine {
     let catalog = config::load(Path::new("meridian.toml"), &files, None)
         .unwrap_or_else(|errors| panic!("{}", errors.diagnostics.render(config::Dress::Plain)));
     let health = HealthTable::new(&catalog.targets, SystemTime::now());
-    Engine::new(Arc::clone(Writer::new(catalog, health).world()))
+    let listener = ([127, 0, 0, 1], 53).into();
+    Engine::new(Arc::clone(Writer::new(catalog, health).world()), Arc::default(), listener)
 }
 
 /// The octets of a query; with the payload of a Client Subnet option if given.

@@ -54,7 +54,7 @@ async fn answering_over_udp_allocates_nothing() {
     let config = ListenConfig { udp_workers: 2, ..ListenConfig::new(vec![address]) };
     let listeners = Listeners::bind(&config).unwrap();
     let port = listeners.local_addresses()[0].port();
-    let serving = listeners.start(|| Fill, &Handle::current()).unwrap();
+    let serving = listeners.start(|_| Fill, &Handle::current()).unwrap();
     let clients = [0; 16].map(|_| {
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.connect(("127.0.0.1", port)).unwrap();

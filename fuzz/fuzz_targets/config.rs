@@ -42,7 +42,9 @@ fuzz_target!(|input: &[u8]| {
             let questions = questions(&catalog);
             let mut writer = open(catalog);
             writer.install(again, SystemTime::UNIX_EPOCH);
-            ask(&mut Engine::new(Arc::clone(writer.world())), &questions, &writer);
+            let world = Arc::clone(writer.world());
+            let listener = ([127, 0, 0, 1], 53).into();
+            ask(&mut Engine::new(world, Arc::default(), listener), &questions, &writer);
         }
         Err(Refused { diagnostics: errors, files }) => {
             assert_eq!(files[0], Path::new("meridian.toml"), "it is to be watched");

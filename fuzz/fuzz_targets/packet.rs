@@ -38,7 +38,7 @@ thread_local! {
     static BENCH: RefCell<Bench> = {
         let world = std::sync::Arc::clone(every_kind().world());
         let max_udp = world.load().catalog.settings.max_udp_payload;
-        RefCell::new(Bench { engine: Engine::new(world), max_udp, reply: Vec::new() })
+        RefCell::new(Bench { engine: Engine::new(world, Arc::default(), ([127, 0, 0, 1], 53).into()), max_udp, reply: Vec::new() })
     };
 }
 

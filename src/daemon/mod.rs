@@ -6,6 +6,7 @@
 //! heard meanwhile, and queries never notice.
 
 mod files;
+mod instance;
 mod logging;
 mod state_file;
 mod watch;
@@ -187,7 +188,11 @@ impl Server {
             Prober::start(catalog.targets.clone(), settings.max_probes_in_flight, report_sender);
         let writer = Writer::new(catalog, health);
         let world = Arc::clone(writer.world());
-        let serving = listeners.start(move || Worker(Engine::new(Arc::clone(&world))), runtime)?;
+        let instance = Arc::new(instance::this_process()?);
+        let engine = move |listener| {
+            Worker(Engine::new(Arc::clone(&world), Arc::clone(&instance), listener))
+        };
+        let serving = listeners.start(engine, runtime)?;
         let (request_sender, requests) = mpsc::channel(16);
         if let Some(address) = settings.admin_listen {
             admin::start(address, request_sender, runtime)?;

@@ -46,13 +46,31 @@ pub(super) struct Chase<'a, 'b> {
     hops: usize,
     authoritative: bool,
     bits_read: u8,
+    subject: Subject,
     decided: Option<(ServiceId, Decision)>,
+}
+
+/// What a reply is about, as limits on replies count it: hashes of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Records of QNAME, or the aliases it leads through.
+    Name(u64),
+    /// No such type, in the zone with this apex.
+    NoData(u64),
+    /// No such name, in the zone with this apex.
+    NxDomain(u64),
+    /// A delegation by the zone with this apex.
+    Referral(u64),
+    /// An error.
+    Error,
 }
 
 /// What came of a chase.
 pub(super) struct Chased {
     /// What belongs into the header.
     pub(super) answered: Answered,
+    /// What the reply is about.
+    pub(super) subject: Subject,
     /// The last decision on the way, for the log.
     pub(super) decided: Option<(ServiceId, Decision)>,
 }
@@ -68,7 +86,8 @@ enum Step {
 impl Chased {
     /// A question that is not looked up at all.
     pub(super) fn refused(rcode: Rcode) -> Self {
-        Self { answered: Answered { rcode, authoritative: false, scope: 0 }, decided: None }
+        let answered = Answered { rcode, authoritative: false, scope: 0 };
+        Self { answered, subject: Subject::Error, decided: None }
     }
 }
 
@@ -96,6 +115,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             hops: 0,
             authoritative: false,
             bits_read: 0,
+            subject: Subject::Error,
             decided: None,
         }
     }
@@ -120,6 +140,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         let answers = !matches!(rcode, Rcode::ServFail | Rcode::Refused);
         Chased {
             answered: Answered { rcode, authoritative: self.authoritative && answers, scope },
+            subject: if answers { self.subject } else { Subject::Error },
             decided: self.decided,
         }
     }
@@ -133,6 +154,13 @@ impl<'a, 'b> Chase<'a, 'b> {
             return Step::Done(if self.hops == 0 { Rcode::Refused } else { Rcode::NoError });
         };
         let found = zone.lookup(self.name, qtype);
+        let apex = self.name.suffix_hash(zone.apex_labels());
+        self.subject = match found {
+            Found::Referral { .. } => Subject::Referral(apex),
+            Found::NoData => Subject::NoData(apex),
+            Found::NxDomain => Subject::NxDomain(apex),
+            _ => Subject::Name(self.visited[0]),
+        };
         if !matches!(found, Found::Referral { .. }) {
             self.authoritative = true;
         }

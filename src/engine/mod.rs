@@ -7,6 +7,7 @@
 mod chase;
 mod client;
 mod dice;
+mod instance;
 mod log;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use dice::Random;
 
 pub use chase::MAX_ALIASES;
 pub use client::client_of;
+pub use instance::{Instance, Now};
 
 /// The largest message over a stream (RFC 1035, section 4.2.2).
 const MAX_STREAM_OCTETS: usize = 65_535;
@@ -37,14 +39,19 @@ const CLASS_IN: u16 = 1;
 #[derive(Debug)]
 pub struct Engine {
     world: Arc<World>,
+    instance: Arc<Instance>,
+    /// The address listened on, as it is configured.
+    listener: SocketAddr,
     scratch: Scratch,
     random: Random,
 }
 
 impl Engine {
-    /// An engine that answers from `world`.
-    pub fn new(world: Arc<World>) -> Self {
-        Self { world, scratch: Scratch::default(), random: Random::seeded() }
+    /// An engine of `instance` that answers from `world` what comes in at `listener`, an
+    /// address as it is configured.
+    pub fn new(world: Arc<World>, instance: Arc<Instance>, listener: SocketAddr) -> Self {
+        let (scratch, random) = (Scratch::default(), Random::seeded());
+        Self { world, instance, listener, scratch, random }
     }
 
     /// Answers one message into `reply`, which is cleared first. Returns whether there is

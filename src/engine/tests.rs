@@ -30,7 +30,8 @@ fn engine_over(config: &str, zones: &[(&str, &str)]) -> Engine {
         });
     let catalog = config::load(Path::new("meridian.toml"), &files, None).unwrap();
     let health = HealthTable::new(&catalog.targets, SystemTime::UNIX_EPOCH);
-    Engine::new(Arc::clone(Writer::new(catalog, health).world()))
+    let world = Arc::clone(Writer::new(catalog, health).world());
+    Engine::new(world, Arc::default(), ([127, 0, 0, 1], 53).into())
 }
 
 fn ask(engine: &mut Engine, name: &str, rtype: HickoryType) -> Message {

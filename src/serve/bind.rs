@@ -21,6 +21,8 @@ const TCP_BACKLOG: i32 = 1024;
 /// The sockets of one listen address, bound but not yet read.
 #[derive(Debug)]
 pub(super) struct BoundAddress {
+    /// The address as it was asked for.
+    pub(super) configured: SocketAddr,
     /// The address with the port it really got.
     pub(super) local: SocketAddr,
     pub(super) tcp: TcpListener,
@@ -66,7 +68,7 @@ impl BoundAddress {
                 Ok(socket)
             })
             .collect::<Result<_, ServeError>>()?;
-        Ok(Self { local, tcp, udp, buffers })
+        Ok(Self { configured: address, local, tcp, udp, buffers })
     }
 }
 

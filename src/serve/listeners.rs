@@ -55,12 +55,12 @@ impl Listeners {
 
     /// Starts to answer: UDP on threads of its own, TCP on `runtime`.
     ///
-    /// `factory` is called once in each UDP worker thread (and again after a panic), and once
-    /// per TCP connection.
+    /// `factory` is called with the address listened on, as it was configured: once in each UDP
+    /// worker thread (and again after a panic), and once per TCP connection.
     pub fn start<A, F>(self, factory: F, runtime: &Handle) -> Result<Serving, ServeError>
     where
         A: Answer,
-        F: Fn() -> A + Send + Sync + 'static,
+        F: Fn(SocketAddr) -> A + Send + Sync + 'static,
     {
         let factory = Arc::new(factory);
         let admission = Arc::new(Admission::new(self.tcp));
@@ -68,7 +68,9 @@ impl Listeners {
         let mut serving = Serving::new();
         let _context = runtime.enter();
         for bound in self.bound {
-            let local = bound.local;
+            let (local, configured) = (bound.local, bound.configured);
+            let factory = Arc::clone(&factory);
+            let factory = Arc::new(move || factory(configured));
             let listener = TcpListener::from_std(bound.tcp)
                 .map_err(|source| ServeError::StartListener { address: local, source })?;
             let listener = Listener {
@@ -191,7 +193,7 @@ mod tests {
         let listeners = Listeners::bind(&config).unwrap();
         let local = listeners.local_addresses();
         assert_eq!(local.len(), 2);
-        let serving = listeners.start(|| Echo, &Handle::current()).unwrap();
+        let serving = listeners.start(|_| Echo, &Handle::current()).unwrap();
         for (address, host) in local.iter().zip(["127.0.0.1", "::1"]) {
             let client = udp_client(host);
             client.send_to(b"hello", address).unwrap();

@@ -39,7 +39,7 @@ pub(super) fn config(host: &str, workers: usize) -> ListenConfig {
 pub(super) fn start(config: &ListenConfig) -> (Serving, SocketAddr) {
     let listeners = Listeners::bind(config).unwrap();
     let address = listeners.local_addresses()[0];
-    (listeners.start(|| Echo, &Handle::current()).unwrap(), address)
+    (listeners.start(|_| Echo, &Handle::current()).unwrap(), address)
 }
 
 /// A UDP socket on any port of `host` that gives up after [`PATIENCE`].

@@ -217,7 +217,7 @@ mod tests {
             }
         }
         // Nothing has been received yet; the workers may see the stop before anything else.
-        let serving = listeners.start(|| Echo, &Handle::current()).unwrap();
+        let serving = listeners.start(|_| Echo, &Handle::current()).unwrap();
         let counters = serving.stop().await;
         assert_eq!((counters.udp().queries, counters.udp().replies), (200, 200));
         for client in &clients {
