@@ -12,6 +12,7 @@ use crate::geo::{GeoMap, Overrides, RankingSpec};
 use crate::health::{Target, TargetKey};
 use crate::model::{ServiceId, Site, WireName};
 use crate::steer::{Service, Turns};
+use crate::wire::CookieSecrets;
 use crate::zone::ZoneTable;
 
 /// One configuration, compiled.
@@ -69,6 +70,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// How DNS cookies are used (RFC 7873).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookies {
+    /// Whether the option is looked at.
+    pub enabled: bool,
+    /// Whether a client that sends a cookie must show ours before it is answered over UDP.
+    pub required: bool,
+    /// Shared with other servers; the process has one of its own if `None`.
+    pub secrets: Option<CookieSecrets>,
+}
+
 /// What the server itself goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -78,6 +90,14 @@ pub struct Settings {
     pub workers: usize,
     /// The largest UDP reply in octets.
     pub max_udp_payload: u16,
+    /// Who answers, told to those who ask; the host's name if `None`, nobody if empty.
+    pub identity: Option<Box<str>>,
+    /// What answers, told to those who ask; nothing if empty.
+    pub version: Box<str>,
+    /// Whether addresses that nobody asked for are left out.
+    pub minimal_responses: bool,
+    /// DNS cookies.
+    pub cookies: Cookies,
     /// Silence after which a TCP connection is closed.
     pub tcp_idle_timeout: Duration,
     /// TCP connections at a time.

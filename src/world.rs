@@ -5,7 +5,7 @@
 //! outcomes of probes and new configurations reach it one after the other, and each batch
 //! makes one new snapshot. It knows no channel and no clock: `daemon` feeds it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub catalog: Arc<Catalog>,
     /// What each service may answer now, per family.
     standings: Vec<[Arc<Standing>; 2]>,
+    /// Services whose health nobody brings up to date any more.
+    stale: Arc<HashSet<ServiceId>>,
     /// Counts the configurations installed since the start, from 1.
     pub generation: u64,
 }
@@ -36,6 +38,12 @@ impl Snapshot {
     /// What a service may answer.
     pub fn standing(&self, id: ServiceId, family: Family) -> &Standing {
         &self.standings[id.0 as usize][family.index()]
+    }
+
+    /// Whether a service is answered from health that is out of date: a target of it has not
+    /// been heard of for too long.
+    pub fn is_stale(&self, id: ServiceId) -> bool {
+        !self.stale.is_empty() && self.stale.contains(&id)
     }
 }
 
@@ -71,14 +79,18 @@ pub struct Observed {
 pub struct Writer {
     world: Arc<World>,
     health: HealthTable,
+    /// Targets nobody has heard of for too long.
+    stalled: Vec<TargetKey>,
 }
 
 impl Writer {
     /// Opens a world with a health table made for the catalog's targets.
     pub fn new(catalog: Catalog, health: HealthTable) -> Self {
         let standings = assess_all(&catalog, &health);
-        let snapshot = Snapshot { catalog: Arc::new(catalog), standings, generation: 1 };
-        Self { world: Arc::new(World { current: ArcSwap::from_pointee(snapshot) }), health }
+        let (catalog, stale) = (Arc::new(catalog), Arc::default());
+        let snapshot = Snapshot { catalog, standings, stale, generation: 1 };
+        let world = Arc::new(World { current: ArcSwap::from_pointee(snapshot) });
+        Self { world, health, stalled: Vec::new() }
     }
 
     /// The world written to.
@@ -99,7 +111,23 @@ impl Writer {
         self.health.reload(&catalog.targets, now);
         let standings = assess_all(&catalog, &self.health);
         let generation = old.generation + 1;
-        self.publish(Snapshot { catalog: Arc::new(catalog), standings, generation });
+        let stale = Arc::new(users_of(&catalog, &self.stalled));
+        self.publish(Snapshot { catalog: Arc::new(catalog), standings, stale, generation });
+    }
+
+    /// Notes which targets have not been heard of for too long. Their health stays.
+    pub fn note_stalled(&mut self, targets: Vec<TargetKey>) {
+        if self.stalled == targets {
+            return;
+        }
+        self.stalled = targets;
+        let old = self.world.snapshot();
+        self.publish(Snapshot {
+            catalog: old.catalog.clone(),
+            standings: old.standings.clone(),
+            stale: Arc::new(users_of(&old.catalog, &self.stalled)),
+            generation: old.generation,
+        });
     }
 
     /// Takes in what probes saw, each with the sequence number of its probe, and makes a
@@ -131,8 +159,8 @@ impl Writer {
             for id in touched {
                 standings[id.0 as usize] = assess_one(old.service(id), &self.health);
             }
-            let (catalog, generation) = (old.catalog.clone(), old.generation);
-            self.publish(Snapshot { catalog, standings, generation });
+            let (catalog, stale) = (old.catalog.clone(), old.stale.clone());
+            self.publish(Snapshot { catalog, standings, stale, generation: old.generation });
         }
         observed
     }
@@ -144,6 +172,12 @@ impl Writer {
 
 fn assess_all(catalog: &Catalog, health: &HealthTable) -> Vec<[Arc<Standing>; 2]> {
     catalog.services.iter().map(|entry| assess_one(entry, health)).collect()
+}
+
+/// The services that use any of these targets.
+fn users_of(catalog: &Catalog, targets: &[TargetKey]) -> HashSet<ServiceId> {
+    let users = targets.iter().filter_map(|key| catalog.users_of_target.get(key));
+    users.flatten().copied().collect()
 }
 
 fn assess_one(entry: &ServiceEntry, health: &HealthTable) -> [Arc<Standing>; 2] {

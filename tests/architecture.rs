@@ -15,8 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("zone", &["model"]),
     ("steer", &["model", "geo", "health"]),
     ("wire", &["model", "zone"]),
-    ("catalog", &["model", "geo", "health", "zone", "steer"]),
-    ("config", &["model", "geo", "health", "zone", "steer", "catalog"]),
+    ("catalog", &["model", "geo", "health", "zone", "steer", "wire"]),
+    ("config", &["model", "geo", "health", "zone", "steer", "wire", "catalog"]),
     ("world", &["model", "health", "steer", "catalog"]),
     ("engine", &["model", "zone", "steer", "wire", "catalog", "world"]),
     ("serve", &["model"]),
@@ -24,7 +24,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["health", "serve", "world"]),
     (
         "daemon",
-        &["model", "health", "catalog", "config", "world", "engine", "serve", "probe", "admin"],
+        &[
+            "model", "health", "wire", "catalog", "config", "world", "engine", "serve", "probe",
+            "admin",
+        ],
     ),
     (
         "cli",

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;

@@ -46,6 +46,8 @@ pub enum Problem {
     Check(#[from] HealthError),
     #[error("an empty string says nothing here")]
     EmptyText,
+    #[error("{octets} octets are too many: at most {most} go into a response")]
+    TextTooLong { octets: usize, most: usize },
     #[error("the list is empty; at least one {0} is needed")]
     EmptyList(&'static str),
     #[error("`{0}` cannot be a name: use letters, digits, `-` and `_`, at most 63")]
@@ -158,6 +160,7 @@ impl Problem {
                 | Self::Check(_)
                 | Self::BadName(_)
                 | Self::EmptyText
+                | Self::TextTooLong { .. }
                 | Self::AdminNotLoopback(_)
         )
     }

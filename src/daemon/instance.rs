@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow};
 
 use crate::engine::{Instance, Now};
+use crate::wire::CookieSecrets;
 
 /// Where Linux tells the name of the host (proc(5)).
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
@@ -22,7 +23,7 @@ pub(super) fn this_process() -> Result<Instance, anyhow::Error> {
     let started = Instant::now();
     Ok(Instance {
         hostname: hostname.trim().as_bytes().into(),
-        cookie_secret,
+        cookie_secrets: CookieSecrets::new(cookie_secret, &[]),
         clock: Box::new(move || Now {
             since_start: started.elapsed(),
             unix_seconds: SystemTime::now()

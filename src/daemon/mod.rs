@@ -358,6 +358,7 @@ impl Server {
                 None => info!("all targets are heard of again"),
             }
         }
+        self.writer.note_stalled(stalled);
         if let Some(last) = self.last_not_tried.take() {
             let so_far = self.not_tried;
             warn!(so_far, last, "this machine could not probe; the last known health stays");

@@ -7,8 +7,8 @@
 
 use crate::catalog::ServiceEntry;
 use crate::model::{EndpointTarget, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
-use crate::steer::{self, Decision, Outcome, Picks};
-use crate::wire::{Answered, Query, Rcode, ResponseWriter, Section};
+use crate::steer::{self, Decision, Outcome, Picks, Reason};
+use crate::wire::{Answered, ExtendedError, Query, Rcode, ResponseWriter, Section};
 use crate::world::Snapshot;
 use crate::zone::{Cut, Found, Rrset, Zone};
 
@@ -85,9 +85,8 @@ enum Step {
 
 impl Chased {
     /// A question that is not looked up at all.
-    pub(super) fn refused(rcode: Rcode) -> Self {
-        let answered = Answered { rcode, authoritative: false, scope: 0 };
-        Self { answered, subject: Subject::Error, decided: None }
+    pub(super) fn code(rcode: Rcode, error: Option<ExtendedError>) -> Self {
+        Self { answered: Answered::code(rcode, error), subject: Subject::Error, decided: None }
     }
 }
 
@@ -139,9 +138,32 @@ impl<'a, 'b> Chase<'a, 'b> {
         // A refusal or a failure is no word of an authority.
         let answers = !matches!(rcode, Rcode::ServFail | Rcode::Refused);
         Chased {
-            answered: Answered { rcode, authoritative: self.authoritative && answers, scope },
+            answered: Answered {
+                rcode,
+                authoritative: self.authoritative && answers,
+                scope,
+                extended_error: self.extended_error(rcode),
+            },
             subject: if answers { self.subject } else { Subject::Error },
             decided: self.decided,
+        }
+    }
+
+    /// What to tell whoever debugs this answer.
+    fn extended_error(&self, rcode: Rcode) -> Option<ExtendedError> {
+        let Some((service, decision)) = &self.decided else {
+            return (rcode == Rcode::Refused).then_some(ExtendedError::NOT_AUTHORITATIVE);
+        };
+        match decision.reason {
+            Reason::Panic => Some(ExtendedError::other("too few endpoints are up: health ignored")),
+            Reason::FailOpen => {
+                Some(ExtendedError::other("no endpoint is up: answered as if all were"))
+            }
+            Reason::LastResort => Some(ExtendedError::other("no endpoint is up: last resort")),
+            Reason::AllDown => Some(ExtendedError::other("no endpoint is up")),
+            Reason::FamilyDown => Some(ExtendedError::other("no endpoint of this family is up")),
+            _ if self.snapshot.is_stale(*service) => Some(ExtendedError::STALE_HEALTH),
+            _ => None,
         }
     }
 
@@ -166,7 +188,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         }
         match found {
             Found::Data(rrset) => {
-                if self.put(rrset) {
+                if self.put(rrset) && !snapshot.catalog.settings.minimal_responses {
                     self.add_addresses(rrset);
                 }
                 Step::Done(Rcode::NoError)

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::wire::CookieSecrets;
+
 /// A moment, as the engine needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
@@ -18,8 +20,8 @@ pub struct Now {
 pub struct Instance {
     /// The name of the host: who says so when asked and not told otherwise.
     pub hostname: Box<[u8]>,
-    /// Makes server cookies when the configuration gives no secret.
-    pub cookie_secret: [u8; 16],
+    /// Make server cookies when the configuration gives no secret.
+    pub cookie_secrets: CookieSecrets,
     /// Tells the time. Read only for queries that need it.
     pub clock: Box<dyn Fn() -> Now + Send + Sync>,
 }
@@ -28,7 +30,11 @@ impl Default for Instance {
     /// No name, a secret that is none, and a clock that stands still: for tests and
     /// benchmarks.
     fn default() -> Self {
-        Self { hostname: Box::default(), cookie_secret: [0; 16], clock: Box::new(Now::default) }
+        Self {
+            hostname: Box::default(),
+            cookie_secrets: CookieSecrets::new([0; 16], &[]),
+            clock: Box::new(Now::default),
+        }
     }
 }
 

@@ -4,24 +4,28 @@
 //! neither locks nor allocates. Every transport calls it, so the same query gets the same
 //! reply everywhere. It owns no socket and never waits.
 
+mod chaos;
 mod chase;
 mod client;
 mod dice;
 mod instance;
 mod log;
+mod reception;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tracing::debug;
 
-use crate::model::{RecordType, Transport};
-use crate::wire::{self, Answered, Parsed, Query, Rcode, Rejection, ResponseWriter};
+use crate::catalog::Settings;
+use crate::model::{LookupName, RecordType, Transport};
+use crate::wire::{self, Answered, ExtendedError, Parsed, Query, Rcode, ResponseWriter};
 use crate::world::World;
 
 use chase::{Chase, Chased, Scratch};
 use client::Asker;
 use dice::Random;
+use reception::Reception;
 
 pub use chase::MAX_ALIASES;
 pub use client::client_of;
@@ -34,6 +38,7 @@ const MAX_STREAM_OCTETS: usize = 65_535;
 const PLAIN_UDP_OCTETS: usize = 512;
 
 const CLASS_IN: u16 = 1;
+const CLASS_CHAOS: u16 = 3;
 
 /// One worker's engine, with the memory it uses again for every query.
 #[derive(Debug)]
@@ -63,35 +68,58 @@ impl Engine {
         transport: Transport,
         reply: &mut Vec<u8>,
     ) -> bool {
-        let snapshot = self.world.load();
-        let catalog = &snapshot.catalog;
-        let max_udp = catalog.settings.max_udp_payload;
-        match wire::parse(packet, &mut self.scratch.name) {
-            Parsed::Ignored => false,
+        let Self { world, instance, scratch, random, .. } = self;
+        let snapshot = world.load();
+        let settings = &snapshot.catalog.settings;
+        let parsed = wire::parse(packet, &mut scratch.name);
+        let (header, question, edns) = match &parsed {
+            Parsed::Ignored => return false,
+            Parsed::Rejected(rejection) => (rejection.header, rejection.question, rejection.edns),
+            Parsed::Query(query) => (query.header, query.question, query.edns),
+        };
+        let limit = reply_limit(transport, edns.map(|e| e.udp_payload), settings.max_udp_payload);
+        let reception = Reception::new(edns, peer.ip(), transport, settings, instance);
+        let mut writer = ResponseWriter::new(reply, header, question, limit, reception.opt);
+        let answered = match &parsed {
+            Parsed::Ignored => return false,
             Parsed::Rejected(rejection) => {
-                reject(&rejection, transport, max_udp, reply);
-                debug!(client = %peer.ip(), rcode = rejection.rcode.name(), "query rejected");
-                true
+                let rcode = reception.code_of(rejection.rcode);
+                debug!(client = %peer.ip(), rcode = rcode.name(), "not looked up");
+                let is_unknown = rcode == Rcode::NotImp;
+                Answered::code(rcode, is_unknown.then_some(ExtendedError::NOT_SUPPORTED))
             }
             Parsed::Query(query) => {
-                let edns = query.edns.as_ref();
-                let limit = reply_limit(transport, edns.map(|e| e.udp_payload), max_udp);
-                let mut writer =
-                    ResponseWriter::new(reply, query.header, query.question, limit, edns);
-                let asker = Asker::new(&query, peer.ip(), catalog);
-                let chased = match refusal(&query) {
-                    Some(rcode) => Chased::refused(rcode),
-                    None => {
-                        let (scratch, random) = (&mut self.scratch, &mut self.random);
-                        Chase::new(&snapshot, &query, asker, &mut writer, scratch, random).run()
-                    }
-                };
-                log::query(&snapshot, &query, asker.client, &chased);
-                writer.finish(chased.answered, edns, max_udp);
-                true
+                let asker = Asker::new(query, peer.ip(), &snapshot.catalog);
+                let name = &scratch.name;
+                let chased = settle(query, name, &reception, settings, instance, &mut writer)
+                    .unwrap_or_else(|| {
+                        Chase::new(&snapshot, query, asker, &mut writer, scratch, random).run()
+                    });
+                log::query(&snapshot, query, asker.client, &chased);
+                chased.answered
             }
-        }
+        };
+        writer.finish(answered);
+        true
     }
+}
+
+/// Answers what needs no lookup in a zone: a cookie to come back with, class CHAOS, a refusal.
+fn settle(
+    query: &Query<'_>,
+    name: &LookupName,
+    reception: &Reception<'_>,
+    settings: &Settings,
+    instance: &Instance,
+    writer: &mut ResponseWriter<'_>,
+) -> Option<Chased> {
+    if reception.must_prove_itself {
+        return Some(Chased::code(Rcode::BadCookie, None));
+    }
+    if query.qclass == CLASS_CHAOS {
+        return Some(chaos::answer(query, name, settings, instance, writer));
+    }
+    refusal(query).map(|(rcode, error)| Chased::code(rcode, error))
 }
 
 /// What is refused before anything is looked up.
@@ -102,8 +130,9 @@ impl Engine {
 /// | QTYPE 249 to 251, 253, 254 (meta) but IXFR | NOTIMP |
 /// | class other than IN | REFUSED |
 /// | AXFR, IXFR: no transfers here | REFUSED |
-fn refusal(query: &Query<'_>) -> Option<Rcode> {
-    refusal_of(query.qtype).or((query.qclass != CLASS_IN).then_some(Rcode::Refused))
+fn refusal(query: &Query<'_>) -> Option<(Rcode, Option<ExtendedError>)> {
+    let rcode = refusal_of(query.qtype).or((query.qclass != CLASS_IN).then_some(Rcode::Refused))?;
+    Some((rcode, (rcode != Rcode::FormErr).then_some(ExtendedError::NOT_SUPPORTED)))
 }
 
 /// The part of it that goes by QTYPE.
@@ -114,14 +143,6 @@ pub fn refusal_of(qtype: RecordType) -> Option<Rcode> {
         RecordType::AXFR | RecordType::IXFR => Some(Rcode::Refused),
         _ => None,
     }
-}
-
-fn reject(rejection: &Rejection<'_>, transport: Transport, max_udp: u16, reply: &mut Vec<u8>) {
-    let edns = rejection.edns.as_ref();
-    let limit = reply_limit(transport, edns.map(|e| e.udp_payload), max_udp);
-    let writer = ResponseWriter::new(reply, rejection.header, rejection.question, limit, edns);
-    let answered = Answered { rcode: rejection.rcode, authoritative: false, scope: 0 };
-    writer.finish(answered, edns, max_udp);
 }
 
 /// How long a reply may be: over UDP the smaller of what the client and we take.

@@ -1,12 +1,27 @@
-//! EDNS(0): the OPT pseudo-record and the one option we speak, Client Subnet.
+//! EDNS(0): the OPT pseudo-record of a query, and the options we know in it.
 //!
-//! Sources: RFC 6891; RFC 7871 section 6 for the option's form. Unknown options are passed
-//! over; a malformed one makes the whole message malformed.
+//! Sources: RFC 6891 for the record; RFC 7871, section 6, for the form of Client Subnet. An
+//! unknown option is passed over; a malformed one makes the whole message malformed. What
+//! goes back is in `reply_opt`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Option code of EDNS Client Subnet (RFC 7871, section 6).
-const CLIENT_SUBNET: u16 = 8;
+use super::cookie::Cookie;
+
+/// Option codes, by the sections that assign them.
+/// RFC 5001, section 2.3
+pub(super) const NSID: u16 = 3;
+/// RFC 7871, section 6
+pub(super) const CLIENT_SUBNET: u16 = 8;
+/// RFC 7873, section 4
+pub(super) const COOKIE: u16 = 10;
+/// RFC 7828, section 3.1
+pub(super) const TCP_KEEPALIVE: u16 = 11;
+/// RFC 8914, section 2
+pub(super) const EXTENDED_ERROR: u16 = 15;
+
+/// Octets of an option before its payload: code and length (RFC 6891, section 6.1.2).
+pub(super) const OPTION_HEADER_OCTETS: usize = 4;
 
 /// What a query's OPT says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +34,12 @@ pub struct Edns {
     pub version: u8,
     /// Client Subnet, the first if there are several.
     pub client_subnet: Option<ClientSubnet>,
+    /// A DNS cookie, the first if there are several (RFC 7873, section 5.2).
+    pub cookie: Option<Cookie>,
+    /// Whether the server's name is asked for (RFC 5001).
+    pub wants_nsid: bool,
+    /// Whether the idle time of the connection is asked for (RFC 7828).
+    pub wants_keepalive: bool,
 }
 
 /// An EDNS Client Subnet option as it stood in a query.
@@ -31,9 +52,6 @@ pub struct ClientSubnet {
 }
 
 impl ClientSubnet {
-    /// The longest option payload: family, two lengths, 16 address octets.
-    const MAX_OCTETS: usize = 20;
-
     /// An option for an address cut to `source` bits.
     pub fn new(address: IpAddr, source: u8) -> Self {
         let network = crate::model::Prefix::containing(address, source);
@@ -96,9 +114,16 @@ impl ClientSubnet {
         &self.octets[..usize::from(self.source.div_ceil(8))]
     }
 
-    /// The octets of the option in a reply, header included.
-    fn reply_octets(&self) -> usize {
-        4 + 4 + self.address_octets().len()
+    /// Octets of the option's payload in a reply.
+    pub(super) fn payload_octets(&self) -> usize {
+        4 + self.address_octets().len()
+    }
+
+    /// Writes the payload: as it came, but for the scope (RFC 7871, section 7.2.1).
+    pub(super) fn write_payload(&self, out: &mut Vec<u8>, scope: u8) {
+        out.extend_from_slice(&self.family.to_be_bytes());
+        out.extend_from_slice(&[self.source, scope]);
+        out.extend_from_slice(self.address_octets());
     }
 }
 
@@ -106,13 +131,13 @@ impl Edns {
     /// Reads an OPT's fixed part and options. `class` and `ttl` are the record's fields.
     ///
     /// # Errors
-    /// What was readable, if an option runs over the end or Client Subnet is malformed.
+    /// What was readable, if an option runs over the end or is malformed.
     pub(super) fn parse(class: u16, ttl: u32, options: &[u8]) -> Result<Self, Self> {
         let mut edns = Self {
             udp_payload: class.max(512),
             dnssec_ok: ttl & 0x8000 != 0,
             version: (ttl >> 16) as u8,
-            client_subnet: None,
+            ..Self::default()
         };
         if edns.version > 0 {
             // What options of another version look like is not known here; BADVERS is the
@@ -121,50 +146,42 @@ impl Edns {
         }
         let mut rest = options;
         while !rest.is_empty() {
-            let Some((head, after)) = rest.split_at_checked(4) else { return Err(edns) };
+            let Some((head, after)) = rest.split_at_checked(OPTION_HEADER_OCTETS) else {
+                return Err(edns);
+            };
             let code = u16::from_be_bytes([head[0], head[1]]);
             let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
             let Some((payload, next)) = after.split_at_checked(length) else { return Err(edns) };
-            if code == CLIENT_SUBNET && edns.client_subnet.is_none() {
-                match ClientSubnet::parse(payload) {
-                    Some(subnet) => edns.client_subnet = Some(subnet),
-                    None => return Err(edns),
-                }
+            if !edns.take(code, payload) {
+                return Err(edns);
             }
             rest = next;
         }
         Ok(edns)
     }
 
-    /// How many octets the OPT of a reply takes.
-    pub(super) fn reply_octets(&self) -> usize {
-        11 + self.client_subnet.map_or(0, |subnet| subnet.reply_octets())
-    }
-
-    /// Writes the reply's OPT: our payload size, the extended rcode, version 0, DO copied,
-    /// and Client Subnet echoed with `scope`.
-    pub(super) fn write_reply(
-        &self,
-        out: &mut Vec<u8>,
-        our_payload: u16,
-        rcode_high: u8,
-        scope: u8,
-    ) {
-        out.extend_from_slice(&[0, 0, 41]);
-        out.extend_from_slice(&our_payload.to_be_bytes());
-        out.extend_from_slice(&[rcode_high, 0, if self.dnssec_ok { 0x80 } else { 0 }, 0]);
-        let Some(subnet) = self.client_subnet else {
-            out.extend_from_slice(&[0, 0]);
-            return;
-        };
-        let octets = subnet.reply_octets();
-        debug_assert!(octets <= 4 + ClientSubnet::MAX_OCTETS);
-        out.extend_from_slice(&(octets as u16).to_be_bytes());
-        out.extend_from_slice(&CLIENT_SUBNET.to_be_bytes());
-        out.extend_from_slice(&(octets as u16 - 4).to_be_bytes());
-        out.extend_from_slice(&subnet.family.to_be_bytes());
-        out.extend_from_slice(&[subnet.source, scope]);
-        out.extend_from_slice(subnet.address_octets());
+    /// Takes in one option. Returns whether it was well-formed, as far as we can tell.
+    fn take(&mut self, code: u16, payload: &[u8]) -> bool {
+        match code {
+            CLIENT_SUBNET if self.client_subnet.is_none() => {
+                self.client_subnet = ClientSubnet::parse(payload);
+                self.client_subnet.is_some()
+            }
+            COOKIE if self.cookie.is_none() => {
+                self.cookie = Cookie::parse(payload);
+                self.cookie.is_some()
+            }
+            // What they carry in a query is ignored (RFC 5001, section 2.1; RFC 7828, 3.2.1).
+            NSID => {
+                self.wants_nsid = true;
+                true
+            }
+            TCP_KEEPALIVE => {
+                self.wants_keepalive = true;
+                true
+            }
+            _ => true,
+        }
     }
 }
 
@@ -199,9 +216,9 @@ mod tests {
 
     #[test]
     fn options_must_not_run_over() {
-        assert!(Edns::parse(1232, 0, &[0, 10, 0, 2, 1, 2]).is_ok());
-        assert!(Edns::parse(1232, 0, &[0, 10, 0, 3, 1, 2]).is_err());
-        assert!(Edns::parse(1232, 0, &[0, 10, 0]).is_err());
+        assert!(Edns::parse(1232, 0, &[0, 99, 0, 2, 1, 2]).is_ok());
+        assert!(Edns::parse(1232, 0, &[0, 99, 0, 3, 1, 2]).is_err());
+        assert!(Edns::parse(1232, 0, &[0, 99, 0]).is_err());
     }
 
     #[test]
@@ -210,16 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn reply_length_is_told_beforehand() {
-        for subnet in [
-            None,
-            Some(ClientSubnet::new("203.0.113.9".parse().unwrap(), 24)),
-            Some(ClientSubnet::new("2001:db8::1".parse().unwrap(), 128)),
-        ] {
-            let edns = Edns { client_subnet: subnet, ..Edns::default() };
-            let mut out = Vec::new();
-            edns.write_reply(&mut out, 1232, 0, 24);
-            assert_eq!(out.len(), edns.reply_octets());
-        }
+    fn knows_some_options_and_passes_over_the_others() {
+        let options =
+            [&[0, 3, 0, 0, 0, 99, 0, 1, 7, 0, 11, 0, 0, 0, 10, 0, 8][..], &[5; 8]].concat();
+        let edns = Edns::parse(1232, 0, &options).unwrap();
+        assert!(edns.wants_nsid && edns.wants_keepalive && edns.cookie.is_some());
+        assert_eq!(edns.client_subnet, None);
+        // A cookie of 9 octets is none.
+        assert!(Edns::parse(1232, 0, &[&[0, 10, 0, 9][..], &[5; 9]].concat()).is_err());
     }
 }

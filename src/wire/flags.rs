@@ -41,6 +41,8 @@ pub enum Rcode {
     YxDomain,
     /// 16: an EDNS version we do not speak; needs an OPT to be said
     BadVers,
+    /// 23: come back with the cookie you find here (RFC 7873, section 8); needs an OPT
+    BadCookie,
 }
 
 impl Rcode {
@@ -55,6 +57,7 @@ impl Rcode {
             Self::Refused => 5,
             Self::YxDomain => 6,
             Self::BadVers => 16,
+            Self::BadCookie => 23,
         }
     }
 
@@ -69,6 +72,7 @@ impl Rcode {
             Self::Refused => "REFUSED",
             Self::YxDomain => "YXDOMAIN",
             Self::BadVers => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
         }
     }
 }

@@ -4,12 +4,18 @@
 //! 6891, RFC 7871); the writer puts whole RRsets or nothing, never beyond its limit, and
 //! compresses names. Neither allocates per message.
 
+mod cookie;
 mod edns;
+mod extended_error;
 mod flags;
 mod query;
+mod reply_opt;
 mod response;
 
+pub use cookie::{CheckedCookie, Cookie, CookieSecrets, Proof};
 pub use edns::{ClientSubnet, Edns};
+pub use extended_error::ExtendedError;
 pub use flags::{HEADER_OCTETS, Opcode, Rcode};
 pub use query::{Parsed, Query, Rejection, parse};
+pub use reply_opt::ReplyOpt;
 pub use response::{Answered, Mark, ResponseWriter, Section};

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | shorter than a header, or QR = 1 | silence: never answer an answer |
 //! | opcode other than QUERY | NOTIMP |
-//! | QDCOUNT ≠ 1, a broken or compressed QNAME | FORMERR, header only |
+//! | no question, but a well-formed cookie | NOERROR: it is the cookie that is asked for (RFC 7873, section 5.4) |
+//! | QDCOUNT ≠ 1, a broken or compressed QNAME | FORMERR, header and OPT only |
 //! | records in the answer or (but for IXFR) authority section | FORMERR |
 //! | a second OPT, an OPT not at the root, a malformed option | FORMERR |
 //! | EDNS version above 0 | BADVERS (RFC 6891, section 6.1.3) |
@@ -30,7 +31,8 @@ pub struct Query<'p> {
     pub edns: Option<Edns>,
 }
 
-/// A message that is answered with an error, with as much of it as can be echoed.
+/// A message that is answered without looking anything up, with as much of it as can be
+/// echoed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rejection<'p> {
     /// The header, as received.
@@ -39,7 +41,7 @@ pub struct Rejection<'p> {
     pub question: &'p [u8],
     /// The OPT, as far as it was readable.
     pub edns: Option<Edns>,
-    /// What is wrong.
+    /// What is wrong; NOERROR if only a cookie was asked for.
     pub rcode: Rcode,
 }
 
@@ -48,7 +50,7 @@ pub struct Rejection<'p> {
 pub enum Parsed<'p> {
     /// A question to answer.
     Query(Query<'p>),
-    /// Something to refuse.
+    /// Something to answer with a code alone.
     Rejected(Rejection<'p>),
     /// Nothing to react to.
     Ignored,
@@ -64,29 +66,61 @@ pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Parsed<'p> {
     }
     let reject =
         |rcode, question, edns| Parsed::Rejected(Rejection { header, question, edns, rcode });
-    if Opcode::of(header[2]) != Opcode::QUERY {
-        return reject(Rcode::NotImp, &[][..], None);
-    }
     let [questions, answers, authorities, additionals] =
         [4, 6, 8, 10].map(|at| u16::from_be_bytes([header[at], header[at + 1]]));
+    let records = [answers, authorities, additionals].map(u32::from).iter().sum();
+    if Opcode::of(header[2]) != Opcode::QUERY {
+        let (question, edns) = guess(questions, records, body, name);
+        return reject(Rcode::NotImp, question, edns);
+    }
     let Some(question) = (questions == 1).then(|| read_question(body, name)).flatten() else {
-        return reject(Rcode::FormErr, &[][..], None);
+        let only_options = questions == 0 && answers == 0 && authorities == 0;
+        let edns = only_options.then(|| read_records(body, records).ok().flatten()).flatten();
+        return reject(without_question(edns.as_ref()), &[][..], edns);
     };
     let [.., t1, t2, c1, c2] = *question else { return Parsed::Ignored };
     let qtype = RecordType(u16::from_be_bytes([t1, t2]));
-    if answers != 0 || (authorities != 0 && qtype != RecordType::IXFR) {
-        return reject(Rcode::FormErr, question, None);
-    }
-    let records = u32::from(authorities) + u32::from(additionals);
-    let edns = match read_records(&body[question.len()..], records) {
-        Ok(edns) => edns,
-        Err(edns) => return reject(Rcode::FormErr, question, edns),
+    let (edns, well_formed) = match read_records(&body[question.len()..], records) {
+        Ok(edns) => (edns, true),
+        Err(edns) => (edns, false),
     };
+    let only_asks = answers == 0 && (authorities == 0 || qtype == RecordType::IXFR);
+    if !(well_formed && only_asks) {
+        return reject(Rcode::FormErr, question, edns);
+    }
     if edns.is_some_and(|edns| edns.version > 0) {
         return reject(Rcode::BadVers, question, edns);
     }
     let qclass = u16::from_be_bytes([c1, c2]);
     Parsed::Query(Query { header, question, qtype, qclass, edns })
+}
+
+/// What a message without a question gets.
+fn without_question(edns: Option<&Edns>) -> Rcode {
+    match edns {
+        Some(edns) if edns.version > 0 => Rcode::BadVers,
+        Some(edns) if edns.cookie.is_some() => Rcode::NoError,
+        _ => Rcode::FormErr,
+    }
+}
+
+/// Reads a message of an opcode not spoken here as if it were a query. Most are like one, and
+/// an OPT is to be answered with an OPT (RFC 6891, section 7).
+fn guess<'p>(
+    questions: u16,
+    records: u32,
+    body: &'p [u8],
+    name: &mut LookupName,
+) -> (&'p [u8], Option<Edns>) {
+    let nothing = (&[][..], None);
+    if questions != 1 {
+        return nothing;
+    }
+    let Some(question) = read_question(body, name) else { return nothing };
+    match read_records(&body[question.len()..], records) {
+        Ok(edns) => (question, edns),
+        Err(_) => nothing,
+    }
 }
 
 /// The question at the start of `body`: the octets of QNAME, QTYPE and QCLASS.
@@ -155,6 +189,20 @@ mod tests {
         }
     }
 
+    /// A message without question and with an OPT; it says that it has `answers` answers.
+    fn cookie_query(opt: &[u8], answers: u8) -> Vec<u8> {
+        let mut packet = [&HEADER, opt].concat();
+        (packet[5], packet[7], packet[11]) = (0, answers, 1);
+        packet
+    }
+
+    /// An OPT with a cookie of some octets.
+    fn with_cookie(opt: &[u8], octets: u8) -> Vec<u8> {
+        let mut opt = [opt, &[0, 10, 0, octets], &vec![7; octets.into()]].concat();
+        opt[10] = octets + 4;
+        opt
+    }
+
     #[test]
     fn reads_a_plain_query() {
         let packet = packet(|_| {});
@@ -194,6 +242,11 @@ mod tests {
             (with_opts(1, &[OPT]), None),
             (packet(|p| p[2] = 0x28), Some(Rcode::NotImp)),
             (packet(|p| p[5] = 0), Some(Rcode::FormErr)),
+            (cookie_query(OPT, 0), Some(Rcode::FormErr)),
+            (cookie_query(&with_cookie(OPT, 8), 0), Some(Rcode::NoError)),
+            (cookie_query(&with_cookie(OPT, 9), 0), Some(Rcode::FormErr)),
+            (cookie_query(&with_cookie(OPT, 8), 1), Some(Rcode::FormErr)),
+            (cookie_query(&with_cookie(&version_one, 8), 0), Some(Rcode::BadVers)),
             (packet(|p| p[5] = 2), Some(Rcode::FormErr)),
             (packet(|p| p[7] = 1), Some(Rcode::FormErr)),
             (packet(|p| p[9] = 1), Some(Rcode::FormErr)),
@@ -226,5 +279,30 @@ mod tests {
         };
         assert_eq!(rejection.question, QUESTION);
         assert!(rejection.edns.is_some_and(|edns| edns.dnssec_ok && edns.client_subnet.is_none()));
+    }
+
+    #[test]
+    fn another_opcode_is_answered_with_what_can_be_read() {
+        let notify = packet(|p| {
+            (p[2], p[11]) = (0x20, 1);
+            p.extend(OPT);
+        });
+        let changed = |change: fn(&mut Vec<u8>)| {
+            let mut packet = notify.clone();
+            change(&mut packet);
+            packet
+        };
+        for (packet, question, has_opt) in [
+            (changed(|_| {}), QUESTION, true),
+            (changed(|p| p[5] = 0), &[][..], false),
+            (changed(|p| p.truncate(14)), &[], false),
+            (changed(|p| p.push(0)), &[], false),
+        ] {
+            let Parsed::Rejected(rejection) = parse(&packet, &mut LookupName::default()) else {
+                panic!("not rejected")
+            };
+            assert_eq!(rejection.rcode, Rcode::NotImp);
+            assert_eq!((rejection.question, rejection.edns.is_some()), (question, has_opt));
+        }
     }
 }

@@ -10,8 +10,9 @@ use std::net::IpAddr;
 use crate::model::{RecordType, labels};
 use crate::zone::Rrset;
 
-use super::edns::Edns;
+use super::extended_error::ExtendedError;
 use super::flags::{AA, HEADER_OCTETS, QR, RD, Rcode, TC};
+use super::reply_opt::ReplyOpt;
 
 /// A compression pointer to the question's name, which always follows the header.
 const QUESTION_POINTER: u16 = 0xc000 | HEADER_OCTETS as u16;
@@ -23,6 +24,7 @@ const MAX_POINTER: usize = 0x3fff;
 const MAX_KNOWN_LABELS: usize = 96;
 
 const CLASS_IN: u16 = 1;
+const CLASS_CHAOS: u16 = 3;
 
 /// Where records go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,15 @@ pub struct Answered {
     pub authoritative: bool,
     /// Scope for an echoed Client Subnet option, in bits of its family.
     pub scope: u8,
+    /// What to say besides, if the client reads OPTs and there is room.
+    pub extended_error: Option<ExtendedError>,
+}
+
+impl Answered {
+    /// A code alone, from no authority.
+    pub fn code(rcode: Rcode, extended_error: Option<ExtendedError>) -> Self {
+        Self { rcode, authoritative: false, scope: 0, extended_error }
+    }
 }
 
 /// A place to return to when something does not fit.
@@ -58,6 +69,8 @@ pub struct Mark {
 #[derive(Debug)]
 pub struct ResponseWriter<'b> {
     out: &'b mut Vec<u8>,
+    opt: Option<ReplyOpt<'b>>,
+    /// Octets that the records may take up, the header and the question counted.
     limit: usize,
     counts: [u16; 3],
     truncated: bool,
@@ -69,23 +82,24 @@ pub struct ResponseWriter<'b> {
 
 impl<'b> ResponseWriter<'b> {
     /// Starts a response to a message: `header` and `question` as received, `limit` octets
-    /// at most in all, room kept for the OPT if `edns` is there.
+    /// at most in all, room kept for `opt`.
     pub fn new(
         out: &'b mut Vec<u8>,
         header: &[u8; HEADER_OCTETS],
         question: &[u8],
         limit: usize,
-        edns: Option<&Edns>,
+        opt: Option<ReplyOpt<'b>>,
     ) -> Self {
         out.clear();
         out.extend_from_slice(&header[..2]);
         out.extend_from_slice(&[QR | header[2] & (0x78 | RD), 0]);
         out.extend_from_slice(&[0; 8]);
         out.extend_from_slice(question);
-        let limit = limit - edns.map_or(0, Edns::reply_octets);
+        let limit = limit - opt.map_or(0, |opt| opt.octets());
         let has_question = !question.is_empty();
         Self {
             out,
+            opt,
             limit,
             counts: [0; 3],
             truncated: false,
@@ -173,13 +187,37 @@ impl<'b> ResponseWriter<'b> {
         ttl: u32,
         rdata: &[u8],
     ) -> bool {
+        self.record_of_class(CLASS_IN, section, owner, rtype, ttl, rdata)
+    }
+
+    /// Answers the question with a TXT record of class CHAOS: one string of at most 255
+    /// octets, not to be cached.
+    #[must_use]
+    pub fn chaos_text(&mut self, text: &[u8]) -> bool {
+        let mut rdata = [0; 256];
+        let length = text.len().min(255);
+        rdata[0] = length as u8;
+        rdata[1..=length].copy_from_slice(&text[..length]);
+        let (rdata, rtype) = (&rdata[..=length], RecordType::TXT);
+        self.record_of_class(CLASS_CHAOS, Section::Answer, None, rtype, 0, rdata)
+    }
+
+    fn record_of_class(
+        &mut self,
+        class: u16,
+        section: Section,
+        owner: Option<&[u8]>,
+        rtype: RecordType,
+        ttl: u32,
+        rdata: &[u8],
+    ) -> bool {
         let mark = self.mark();
         match owner {
             None => self.out.extend_from_slice(&QUESTION_POINTER.to_be_bytes()),
             Some(owner) => self.name(owner),
         }
         self.out.extend_from_slice(&rtype.0.to_be_bytes());
-        self.out.extend_from_slice(&CLASS_IN.to_be_bytes());
+        self.out.extend_from_slice(&class.to_be_bytes());
         self.out.extend_from_slice(&ttl.to_be_bytes());
         let length_at = self.out.len();
         self.out.extend_from_slice(&[0, 0]);
@@ -280,7 +318,7 @@ impl<'b> ResponseWriter<'b> {
     }
 
     /// Fills in the header and adds the OPT.
-    pub fn finish(self, answered: Answered, edns: Option<&Edns>, our_payload: u16) {
+    pub fn finish(self, answered: Answered) {
         let rcode = answered.rcode.number();
         if answered.authoritative {
             self.out[2] |= AA;
@@ -294,13 +332,15 @@ impl<'b> ResponseWriter<'b> {
             u16::from(self.has_question),
             answers,
             authorities,
-            additionals + u16::from(edns.is_some()),
+            additionals + u16::from(self.opt.is_some()),
         ];
         for (at, count) in (4..).step_by(2).zip(counts) {
             self.out[at..at + 2].copy_from_slice(&count.to_be_bytes());
         }
-        if let Some(edns) = edns {
-            edns.write_reply(self.out, our_payload, (rcode >> 4) as u8, answered.scope);
+        if let Some(opt) = self.opt {
+            let room = self.limit - self.out.len();
+            let error = answered.extended_error.filter(|error| error.octets() <= room);
+            opt.write(self.out, (rcode >> 4) as u8, answered.scope, error);
         }
     }
 }

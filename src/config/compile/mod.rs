@@ -12,7 +12,7 @@ mod zones;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::catalog::{Catalog, Settings};
+use crate::catalog::{Catalog, Cookies, Settings};
 use crate::model::{Files, Site};
 
 use super::Reading;
@@ -124,6 +124,14 @@ fn settings(spec: &Spec) -> Settings {
             None => thread::available_parallelism().map_or(1, usize::from),
         },
         max_udp_payload: server.max_udp_payload,
+        identity: server.identity.as_deref().map(Into::into),
+        version: server.version.as_str().into(),
+        minimal_responses: server.minimal_responses,
+        cookies: Cookies {
+            enabled: spec.cookies.enabled,
+            required: spec.cookies.required,
+            secrets: spec.cookies.secrets.clone(),
+        },
         tcp_idle_timeout: server.tcp_idle_timeout,
         tcp_max_connections: server.tcp_max_connections as usize,
         tcp_max_connections_per_client: server.tcp_max_connections_per_client as usize,

@@ -8,6 +8,7 @@
 //! [`Spanned`]: super::source::Spanned
 
 mod check;
+mod cookies;
 mod endpoint;
 mod geoip;
 mod http_check;
@@ -18,6 +19,7 @@ mod steering;
 mod zone;
 
 pub use check::{CheckIndex, CheckKind, CheckSpec};
+pub use cookies::CookiesSpec;
 pub use endpoint::EndpointSpec;
 pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
 pub use http_check::HttpCheckSpec;
@@ -47,6 +49,8 @@ pub struct Spec {
     pub admin: AdminSpec,
     /// `[ecs]`
     pub ecs: EcsSpec,
+    /// `[cookies]`
+    pub cookies: CookiesSpec,
     /// `[geoip]`
     pub geoip: GeoipSpec,
     /// `[health]`
@@ -79,6 +83,7 @@ impl Spec {
         let log = LogSpec::read(&mut root);
         let admin = AdminSpec::read(&mut root);
         let ecs = EcsSpec::read(&mut root);
+        let cookies = CookiesSpec::read(&mut root);
         let health = HealthSpec::read(&mut root);
         let zones = Zones::read(&mut root);
         let sites = Sites::read(&mut root);
@@ -97,6 +102,7 @@ impl Spec {
                 log: log?,
                 admin: admin?,
                 ecs: ecs?,
+                cookies: cookies?,
                 geoip: geoip?,
                 health: health?,
                 zones: zones.into_specs()?,

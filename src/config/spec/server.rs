@@ -14,9 +14,15 @@ use crate::config::problem::Problem;
 use crate::config::table::{Read, Table, Value};
 use crate::config::value::{
     bare, boolean, choice, distinct, integer, non_empty, one_or_many, path, socket_address,
-    span_of_time, spanned,
+    span_of_time, spanned, text,
 };
 use crate::geo::RankingSpec;
+
+/// What `version.bind` tells by default.
+const DEFAULT_VERSION: &str = concat!("Meridian ", env!("CARGO_PKG_VERSION"));
+
+/// Octets of a text that goes into an OPT record, which must leave room for an answer.
+const MAX_TEXT_OCTETS: usize = 128;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -29,6 +35,12 @@ pub struct ServerSpec {
     pub workers: Option<NonZeroU16>,
     /// The largest UDP response in octets, whatever the client offers.
     pub max_udp_payload: u16,
+    /// Who answers; the host's name if `None`, not told if empty.
+    pub identity: Option<String>,
+    /// What answers; not told if empty.
+    pub version: String,
+    /// Whether addresses nobody asked for are left out.
+    pub minimal_responses: bool,
     /// How long a TCP connection may be idle.
     pub tcp_idle_timeout: Duration,
     /// TCP connections at once.
@@ -53,6 +65,9 @@ impl ServerSpec {
         let workers =
             table.optional("workers", integer(1u16..=1024)).map(|w| w.and_then(NonZeroU16::new));
         let max_udp_payload = table.or("max_udp_payload", 1232, integer(512u16..=4096));
+        let identity = table.optional("identity", short_text);
+        let version = table.or("version", DEFAULT_VERSION.to_owned(), short_text);
+        let minimal_responses = table.or("minimal_responses", false, boolean);
         let idle_range = Duration::from_millis(100)..=HOUR;
         let tcp_idle_timeout =
             table.or("tcp_idle_timeout", Duration::from_secs(10), span_of_time(idle_range));
@@ -65,11 +80,25 @@ impl ServerSpec {
             listen: listen?,
             workers: workers?,
             max_udp_payload: max_udp_payload?,
+            identity: identity?,
+            version: version?,
+            minimal_responses: minimal_responses?,
             tcp_idle_timeout: tcp_idle_timeout?,
             tcp_max_connections: tcp_max_connections?,
             tcp_max_connections_per_client: tcp_max_connections_per_client?,
             watch_files: watch_files?,
         })
+    }
+}
+
+/// A string for the wire; empty for none.
+fn short_text(value: &Value<'_>) -> Read<String> {
+    let text = text(value)?;
+    match text.len() > MAX_TEXT_OCTETS {
+        true => {
+            Err(value.refuse(Problem::TextTooLong { octets: text.len(), most: MAX_TEXT_OCTETS }))
+        }
+        false => Ok(text),
     }
 }
 

@@ -1,0 +1,83 @@
+//! How a query is received: what its OPT gets in return, and whether it must prove itself.
+//!
+//! | the query has | the reply's OPT has |
+//! |---|---|
+//! | no OPT | there is none |
+//! | NSID | our identity, unless it is hidden |
+//! | a cookie, and cookies are on | the cookie with our half |
+//! | keepalive, over TCP | how long the connection may be idle |
+//!
+//! A query over UDP whose cookie is not proven gets BADCOOKIE where cookies are required (RFC
+//! 7873, section 5.2.3): the client comes back with the one it finds in the reply. One without a
+//! cookie is from a client that knows none, and is answered.
+
+use std::net::IpAddr;
+
+use crate::catalog::Settings;
+use crate::model::Transport;
+use crate::wire::{Edns, Proof, Rcode, ReplyOpt};
+
+use super::Instance;
+
+/// What the OPT of a query comes to.
+pub(super) struct Reception<'a> {
+    /// The OPT to answer with.
+    pub(super) opt: Option<ReplyOpt<'a>>,
+    /// What the cookie proves, if there is one and cookies are on.
+    pub(super) proof: Option<Proof>,
+    /// Whether there is nothing but BADCOOKIE for this query.
+    pub(super) must_prove_itself: bool,
+}
+
+impl<'a> Reception<'a> {
+    pub(super) fn new(
+        edns: Option<Edns>,
+        peer: IpAddr,
+        transport: Transport,
+        settings: &'a Settings,
+        instance: &'a Instance,
+    ) -> Self {
+        let Some(edns) = edns else {
+            return Self { opt: None, proof: None, must_prove_itself: false };
+        };
+        let mut opt = ReplyOpt::to(&edns, settings.max_udp_payload);
+        if edns.wants_nsid {
+            opt.nsid = identity(settings, instance);
+        }
+        if edns.wants_keepalive && transport == Transport::Tcp {
+            opt.keepalive = Some(settings.tcp_idle_timeout);
+        }
+        let cookies = &settings.cookies;
+        let checked = edns.cookie.filter(|_| cookies.enabled).map(|cookie| {
+            let secrets = cookies.secrets.as_ref().unwrap_or(&instance.cookie_secrets);
+            cookie.check(peer, (instance.clock)().unix_seconds, secrets)
+        });
+        if let Some(checked) = &checked {
+            opt.set_cookie(checked);
+        }
+        let proof = checked.map(|checked| checked.proof);
+        let is_unproven = proof.is_some_and(|proof| proof != Proof::Valid);
+        let must_prove_itself = cookies.required && is_unproven && transport == Transport::Udp;
+        Self { opt: Some(opt), proof, must_prove_itself }
+    }
+
+    /// The code of a message that is answered without a lookup. One that only asks about its
+    /// cookie learns by the code whether that is good (RFC 7873, section 5.4).
+    pub(super) fn code_of(&self, rcode: Rcode) -> Rcode {
+        match (rcode, self.proof) {
+            (Rcode::NoError, Some(Proof::Wrong)) => Rcode::BadCookie,
+            // A cookie alone is no message that we know, where cookies are off.
+            (Rcode::NoError, None) => Rcode::FormErr,
+            _ => rcode,
+        }
+    }
+}
+
+/// Who says so: as configured, else the host. Nothing if that is hidden.
+pub(super) fn identity<'a>(settings: &'a Settings, instance: &'a Instance) -> Option<&'a [u8]> {
+    let identity = match &settings.identity {
+        Some(configured) => configured.as_bytes(),
+        None => &instance.hostname,
+    };
+    (!identity.is_empty()).then_some(identity)
+}
