@@ -18,9 +18,25 @@ pub(super) fn text(view: &View<'_>) -> String {
         let sample = |transport, value| (format!("transport=\"{transport}\""), value as f64);
         page.family(name, "counter", help, &[sample("udp", of_udp), sample("tcp", of_tcp)]);
     }
+    let closed = [
+        ("total_cap", tcp.closed_for_all),
+        ("client_cap", tcp.closed_for_client),
+        ("no_progress", tcp.timed_out),
+        ("silence", tcp.dropped),
+        ("error", tcp.failed),
+        ("refused", tcp.refused),
+    ]
+    .map(|(why, count)| (format!("why=\"{why}\""), count as f64));
+    page.family(
+        "meridian_tcp_closed_total",
+        "counter",
+        "TCP connections not ended by the client.",
+        &closed,
+    );
     for (name, kind, help, value) in [
         ("meridian_udp_send_failures_total", "counter", "Replies not sent.", udp.send_failures),
         ("meridian_tcp_connections", "gauge", "TCP connections open.", tcp.open),
+        ("meridian_tcp_accepted_total", "counter", "TCP connections let in.", tcp.connections),
         (
             "meridian_generation",
             "gauge",

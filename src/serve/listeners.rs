@@ -41,7 +41,7 @@ impl Listeners {
         let bound = config
             .addresses
             .iter()
-            .map(|address| BoundAddress::bind(*address, workers))
+            .map(|address| BoundAddress::bind(*address, workers, &config.tcp))
             .collect::<Result<Vec<_>, _>>()?;
         // The limit is the machine's, so the first socket tells for all.
         bound[0].buffers.warn_if_capped();

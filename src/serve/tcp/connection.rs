@@ -2,24 +2,33 @@
 //!
 //! Queries are answered one after another in the order they came (RFC 7766 section 6.2.1.1
 //! asks for pipelining, and answering is synchronous, so no later one could be ready first).
-//! It knows nothing of the caps: the permit it holds is given back when it ends.
+//! Of the caps it knows its permit: it notes progress there, and learns there when its place
+//! is given to another.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::admission::Permit;
 use super::hickory::Messages;
+use super::whole::Stream;
 use super::{LiveCounters, count};
 use crate::model::Transport;
 use crate::serve::Answer;
 
 /// After a stop, a connection goes on while its next message is this close.
 const LAST_CALL: Duration = Duration::from_millis(200);
+
+thread_local! {
+    /// Where replies are made. A connection keeps of it only as much as there is to send.
+    static REPLY: RefCell<Vec<u8>> =
+        RefCell::new(Vec::with_capacity(Transport::Tcp.reply_limit()));
+}
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -28,6 +37,8 @@ pub(super) enum Ended {
     ByPeer,
     /// No whole exchange in time.
     TimedOut,
+    /// Its place was given to another.
+    Closed,
     /// The engine met a message with silence.
     Dropped,
     /// The server stops.
@@ -41,11 +52,12 @@ pub(super) async fn serve<S, A>(
     peer: SocketAddr,
     mut answer: A,
     idle_timeout: Duration,
+    permit: &Permit,
     mut stop: watch::Receiver<bool>,
     counters: &LiveCounters,
 ) -> Ended
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
+    S: Stream,
     A: Answer,
 {
     let mut messages = Messages::new(stream, peer);
@@ -58,6 +70,8 @@ where
     loop {
         let next = select! {
             biased;
+            // First, for it has to be heard even by a client that always has one more query.
+            () = permit.taken() => return Ended::Closed,
             next = timeout_at(deadline, messages.next()) => next,
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
@@ -73,20 +87,29 @@ where
             Ok(Some(Err(error))) => return Ended::Failed(error),
             Ok(Some(Ok(query))) => query,
         };
+        permit.progress();
         count(&counters.queries);
-        // The reply is handed over to be written, so each has a buffer of its own.
-        let mut reply = Vec::with_capacity(Transport::Tcp.reply_limit());
-        answer.begin_batch();
-        if !answer.answer(&query, peer, Transport::Tcp, &mut reply) || reply.is_empty() {
+        let Some(reply) = reply_to(&query, peer, &mut answer) else {
             count(&counters.dropped);
             return Ended::Dropped;
-        }
+        };
         if let Err(error) = messages.send(reply) {
             return Ended::Failed(error);
         }
         count(&counters.replies);
         deadline = Instant::now() + patience;
     }
+}
+
+/// The reply, in memory of its own size: it is kept for as long as the client does not take it.
+/// `None` is silence.
+fn reply_to(query: &[u8], peer: SocketAddr, answer: &mut impl Answer) -> Option<Vec<u8>> {
+    REPLY.with_borrow_mut(|reply| {
+        reply.clear();
+        answer.begin_batch();
+        let wanted = answer.answer(query, peer, Transport::Tcp, reply) && !reply.is_empty();
+        wanted.then(|| reply.as_slice().to_vec())
+    })
 }
 
 /// Waits for the word to stop, which the loss of who would give it also is.

@@ -6,18 +6,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use hickory_proto::op::SerialMessage;
 use hickory_server::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_server::net::tcp::TcpStream;
 use hickory_server::net::xfer::{BufDnsStreamHandle, DnsStreamHandle};
-use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
-/// Octets read ahead: some tens of pipelined queries in one system call instead of two each.
-const READ_AHEAD_OCTETS: usize = 2048;
+use super::whole::{Stream, WholeMessages};
 
 /// Replies waiting to be written. The connection queues one and then asks for the next
 /// message, which writes it first, so one is enough.
@@ -25,17 +21,17 @@ const REPLIES: usize = 1;
 
 /// A byte stream as DNS messages.
 ///
-/// Memory: one query being read and one reply being written, each at most 64 KiB.
-pub(super) struct Messages<S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static> {
-    stream: TcpStream<AsyncIoTokioAsStd<ReadAhead<S>>>,
+/// Memory: what came of the query that is coming, at most 64 KiB and what was read behind it;
+/// or, for nothing more is read before it is taken, the reply.
+pub(super) struct Messages<S: Stream> {
+    stream: TcpStream<AsyncIoTokioAsStd<WholeMessages<S>>>,
     replies: BufDnsStreamHandle,
     peer: SocketAddr,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static> Messages<S> {
+impl<S: Stream> Messages<S> {
     pub(super) fn new(stream: S, peer: SocketAddr) -> Self {
-        let stream = ReadAhead(BufReader::with_capacity(READ_AHEAD_OCTETS, stream));
-        let stream = AsyncIoTokioAsStd(stream);
+        let stream = AsyncIoTokioAsStd(WholeMessages::new(stream));
         let (stream, replies) = TcpStream::from_stream_with_buffer_size(stream, peer, REPLIES);
         Self { stream, replies, peer }
     }
@@ -56,55 +52,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static> Messages<S> {
             return Err(io::Error::other("a reply is longer than a TCP frame can be"));
         }
         self.replies.send(SerialMessage::new(reply, self.peer)).map_err(io::Error::other)
-    }
-}
-
-/// Reads ahead, but answers a read of nothing at once.
-///
-/// hickory takes a message of zero octets for the end of the stream because reading nothing
-/// brings nothing. A `BufReader` would first wait for the next octet, and hold the connection.
-struct ReadAhead<S>(BufReader<S>);
-
-impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if buffer.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ReadAhead<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, octets)
-    }
-
-    // Length and message leave in one segment.
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }

@@ -1,6 +1,6 @@
 //! Accepts the connections of one listen address and owns their tasks.
 //!
-//! It never waits for a client: a connection over a cap is closed at once.
+//! It never waits for a client: what is over a cap is settled at once.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, warn};
 
-use super::admission::{Permit, Refusal};
+use super::admission::{Admitted, Cap, Permit};
 use super::connection::{Ended, serve, stopped};
 use super::{Admission, LiveCounters, count};
 use crate::serve::Answer;
@@ -24,10 +24,14 @@ use crate::serve::log_limit::LogLimit;
 /// would only spin, since the connection stays in the queue.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
+/// The same, when a connection was closed to make room, which takes its task a moment.
+const PAUSE_FOR_ROOM: Duration = Duration::from_millis(2);
+
 static ACCEPT_ERRORS: LogLimit = LogLimit::new(Duration::from_secs(10));
 static FULL: LogLimit = LogLimit::new(Duration::from_secs(10));
-static PANICS: LogLimit = LogLimit::new(Duration::from_secs(10));
 static CLIENT_FULL: LogLimit = LogLimit::new(Duration::from_secs(10));
+static REFUSALS: LogLimit = LogLimit::new(Duration::from_secs(10));
+static PANICS: LogLimit = LogLimit::new(Duration::from_secs(10));
 
 /// The TCP side of one listen address.
 pub(crate) struct Listener<F> {
@@ -70,10 +74,12 @@ impl<A: Answer, F: Fn() -> A> Listener<F> {
     }
 
     fn open(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
-        let permit = match self.admission.admit(peer.ip()) {
-            Ok(permit) => permit,
-            Err(refusal) => return self.refuse(refusal, peer),
+        let Some(Admitted { permit, closed_other }) = self.admission.admit(peer.ip()) else {
+            return self.refuse(peer);
         };
+        if let Some(cap) = closed_other {
+            self.note_closed(cap, peer);
+        }
         count(&self.counters.connections);
         let guard = OpenConnection::new(permit, Arc::clone(&self.counters));
         // Without it a reply could wait for the acknowledgement of the one before.
@@ -84,46 +90,63 @@ impl<A: Answer, F: Fn() -> A> Listener<F> {
         let idle_timeout = self.admission.limits().idle_timeout;
         let stop = self.stop.clone();
         connections.spawn(async move {
-            let ended = serve(stream, peer, answer, idle_timeout, stop, &guard.counters).await;
+            let OpenConnection { counters, permit } = &guard;
+            let ended = serve(stream, peer, answer, idle_timeout, permit, stop, counters).await;
             match &ended {
-                Ended::TimedOut => count(&guard.counters.timed_out),
+                Ended::TimedOut => count(&counters.timed_out),
                 Ended::Failed(error) => {
-                    count(&guard.counters.failed);
+                    count(&counters.failed);
                     debug!(%peer, %error, "TCP connection failed");
                 }
-                Ended::ByPeer | Ended::Dropped | Ended::Stopped => {}
+                Ended::ByPeer | Ended::Closed | Ended::Dropped | Ended::Stopped => {}
             }
             debug!(%peer, ?ended, "TCP connection ended");
         });
     }
 
-    fn refuse(&self, refusal: Refusal, peer: SocketAddr) {
+    /// Notes that a connection is closed for the one of `peer`.
+    fn note_closed(&self, cap: Cap, peer: SocketAddr) {
         let limits = self.admission.limits();
-        match refusal {
-            Refusal::Full => {
-                count(&self.counters.refused_full);
+        match cap {
+            Cap::All => {
+                count(&self.counters.closed_for_all);
                 if let Some(held_back) = FULL.pass(Instant::now()) {
                     let limit = limits.max_connections;
-                    warn!(%peer, limit, held_back, "refused a TCP connection: all are taken");
+                    warn!(%peer, limit, held_back, "all TCP connections are taken: closed the longest idle of the client with the most");
                 }
             }
-            Refusal::Client => {
-                count(&self.counters.refused_per_client);
+            Cap::Client => {
+                count(&self.counters.closed_for_client);
                 if let Some(held_back) = CLIENT_FULL.pass(Instant::now()) {
                     let limit = limits.max_per_client;
-                    warn!(%peer, limit, held_back, "refused a TCP connection: the client has its share");
+                    warn!(%peer, limit, held_back, "a client has its share of TCP connections: closed its longest idle");
                 }
             }
         }
     }
 
+    fn refuse(&self, peer: SocketAddr) {
+        count(&self.counters.refused);
+        if let Some(held_back) = REFUSALS.pass(Instant::now()) {
+            warn!(%peer, held_back, "refused a TCP connection: they come faster than others can be closed");
+        }
+    }
+
+    /// Makes room for the connection that could not be accepted and waits in the queue.
     async fn rest_after(&mut self, error: &io::Error) {
+        let pause = match self.admission.make_room() {
+            true => {
+                count(&self.counters.closed_for_all);
+                PAUSE_FOR_ROOM
+            }
+            false => PAUSE_AFTER_ERROR,
+        };
         if let Some(held_back) = ACCEPT_ERRORS.pass(Instant::now()) {
             warn!(address = %self.local, %error, held_back, "cannot accept TCP connections");
         }
         select! {
             () = stopped(&mut self.stop) => {}
-            () = sleep(PAUSE_AFTER_ERROR) => {}
+            () = sleep(pause) => {}
         }
     }
 }
@@ -141,13 +164,13 @@ fn look_for_panic(ended: &Result<(), JoinError>, local: SocketAddr, counters: &L
 /// Counts a connection as open for as long as it lives, even if its task is cut off.
 struct OpenConnection {
     counters: Arc<LiveCounters>,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl OpenConnection {
     fn new(permit: Permit, counters: Arc<LiveCounters>) -> Self {
         count(&counters.open);
-        Self { counters, _permit: permit }
+        Self { counters, permit }
     }
 }
 

@@ -1,12 +1,15 @@
 //! TCP: one task per connection, admitted under caps, cut off when it makes no progress.
 //!
-//! `hickory` frames the messages, `connection` is the loop of one client, `admission` the
-//! caps, `listener` the accepting. No TLS, no zone transfers.
+//! `hickory` frames the messages, `whole` keeps it from making room for what has not come,
+//! `connection` is the loop of one client, `admission` the caps, `places` who is the first to
+//! go at a cap, `listener` the accepting. No TLS, no zone transfers.
 
 mod admission;
 mod connection;
 mod hickory;
 mod listener;
+mod places;
+mod whole;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,9 +23,10 @@ pub struct TcpLimits {
     /// A connection is closed when this long no whole query came and got its reply taken
     /// (RFC 7766 section 6.2.3); trickling octets does not extend it.
     pub idle_timeout: Duration,
-    /// Connections at one time; further ones are closed at once.
+    /// Connections at one time, 1 at least; for a further one an idle one is closed.
     pub max_connections: usize,
-    /// Connections at one time of one client: an IPv4 address or an IPv6 /56.
+    /// Connections at one time of one client, an IPv4 address or an IPv6 /56, 1 at least; for
+    /// a further one an idle one of the same client is closed.
     pub max_per_client: usize,
 }
 
@@ -39,10 +43,13 @@ pub struct TcpCounters {
     pub connections: u64,
     /// Connections open now.
     pub open: u64,
-    /// Connections closed at once because the server had as many as it may.
-    pub refused_full: u64,
-    /// Connections closed at once because the client had as many as it may.
-    pub refused_per_client: u64,
+    /// Idle connections closed for a new one because the server had as many as it may, or
+    /// because the machine gave it no more.
+    pub closed_for_all: u64,
+    /// Idle connections closed for a new one because the client had as many as it may.
+    pub closed_for_client: u64,
+    /// Connections closed at once because those closed for others were not gone yet.
+    pub refused: u64,
     /// Connections closed for making no progress.
     pub timed_out: u64,
     /// Connections that ended in an error, a message cut short among them.
@@ -61,8 +68,9 @@ pub struct TcpCounters {
 pub(super) struct LiveCounters {
     connections: AtomicU64,
     open: AtomicU64,
-    refused_full: AtomicU64,
-    refused_per_client: AtomicU64,
+    closed_for_all: AtomicU64,
+    closed_for_client: AtomicU64,
+    refused: AtomicU64,
     timed_out: AtomicU64,
     failed: AtomicU64,
     queries: AtomicU64,
@@ -75,8 +83,9 @@ impl LiveCounters {
         TcpCounters {
             connections: self.connections.load(Relaxed),
             open: self.open.load(Relaxed),
-            refused_full: self.refused_full.load(Relaxed),
-            refused_per_client: self.refused_per_client.load(Relaxed),
+            closed_for_all: self.closed_for_all.load(Relaxed),
+            closed_for_client: self.closed_for_client.load(Relaxed),
+            refused: self.refused.load(Relaxed),
             timed_out: self.timed_out.load(Relaxed),
             failed: self.failed.load(Relaxed),
             queries: self.queries.load(Relaxed),

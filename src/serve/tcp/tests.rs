@@ -200,48 +200,74 @@ async fn a_client_that_does_not_read_is_cut_off() {
 }
 
 #[tokio::test]
-async fn connections_over_the_cap_are_closed_and_places_come_back() {
-    let (serving, server) = echo(TcpLimits { max_connections: 2, ..idle(PATIENCE * 10) });
-    let mut first = connect(server).await;
-    let mut second = connect(server).await;
-    exchange(&mut first, b"first").await;
-    exchange(&mut second, b"second").await;
-    assert_closes(&mut connect(server).await).await;
-    // The server itself ends this one, so its place is free before the client sees the end.
-    first.write_all(&[0, 0]).await.unwrap();
-    assert_closes(&mut first).await;
-    exchange(&mut reconnect(server).await, b"third").await;
-    let tcp = stopped(serving).await;
-    assert!(tcp.refused_full >= 1);
-    assert_eq!((tcp.connections, tcp.refused_per_client), (3, 0));
-}
-
-/// Connects until admitted: the place of a closed connection is given back just after the
-/// client sees it closed.
-async fn reconnect(server: SocketAddr) -> TcpStream {
-    let begun = Instant::now();
-    loop {
-        let mut stream = connect(server).await;
-        let admitted = stream.write_all(&frame(b"let me in")).await.is_ok();
-        if admitted && stream.read_u16().await.is_ok() {
-            stream.read_exact(&mut [0; 9]).await.unwrap();
-            return stream;
-        }
-        assert!(begun.elapsed() < PATIENCE, "never admitted");
+async fn at_a_cap_the_longest_idle_connection_is_closed_for_the_new_one() {
+    let all = TcpLimits { max_connections: 2, ..idle(PATIENCE * 10) };
+    let per_client = TcpLimits { max_per_client: 2, ..idle(PATIENCE * 10) };
+    for (limits, closed) in [(all, (2, 0)), (per_client, (0, 2))] {
+        let (serving, server) = echo(limits);
+        let mut first = connect(server).await;
+        let mut second = connect(server).await;
+        exchange(&mut second, b"second").await;
+        exchange(&mut first, b"first").await;
+        let mut third = connect(server).await;
+        exchange(&mut third, b"third").await;
+        assert_closes(&mut second).await;
+        exchange(&mut first, b"first again").await;
+        exchange(&mut connect(server).await, b"fourth").await;
+        assert_closes(&mut third).await;
+        exchange(&mut first, b"and again").await;
+        let tcp = stopped(serving).await;
+        assert_eq!((tcp.closed_for_all, tcp.closed_for_client), closed);
+        assert_eq!((tcp.connections, tcp.refused, tcp.failed, tcp.timed_out), (4, 0, 0, 0));
     }
 }
 
 #[tokio::test]
-async fn one_client_cannot_take_every_place() {
-    let (serving, server) = echo(TcpLimits { max_per_client: 1, ..idle(PATIENCE * 10) });
-    let mut first = connect(server).await;
-    exchange(&mut first, b"first").await;
-    assert_closes(&mut connect(server).await).await;
+async fn a_client_that_does_not_read_loses_its_place_to_a_new_one() {
+    let (serving, server) = echo(TcpLimits { max_per_client: 2, ..idle(PATIENCE * 10) });
+    let mut stuck = connect(server).await;
+    let query = frame(&[9; 65_535]);
+    // Until the replies fill the buffers of both sides and the server takes no more.
+    while timeout(SHORT_IDLE, stuck.write_all(&query)).await.is_ok() {}
+    let mut other = connect(server).await;
+    exchange(&mut other, b"other").await;
+    exchange(&mut connect(server).await, b"third").await;
+    // What it did not take is thrown away with the connection.
+    let drained = async {
+        let mut octets = [0; 65_535];
+        loop {
+            match stuck.read(&mut octets).await {
+                Ok(0) => panic!("closed as if all had been sent"),
+                Ok(_) => {}
+                Err(error) => return error.kind(),
+            }
+        }
+    };
+    let error = timeout(PATIENCE, drained).await.expect("the server closes the connection");
+    assert_eq!(error, std::io::ErrorKind::ConnectionReset);
+    exchange(&mut other, b"still here").await;
+    assert_eq!(stopped(serving).await.closed_for_client, 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_locks_nobody_out() {
+    let limits = TcpLimits { max_connections: 40, max_per_client: 20, ..idle(PATIENCE * 10) };
+    let (serving, server) = echo(limits);
     // Another loopback address is another client.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-    exchange(&mut socket.connect(server).await.unwrap(), b"other").await;
-    assert_eq!(stopped(serving).await.refused_per_client, 1);
+    let mut patient = socket.connect(server).await.unwrap();
+    exchange(&mut patient, b"patient").await;
+    let mut flood = Vec::new();
+    for round in 0..100 {
+        let mut abuser = connect(server).await;
+        abuser.write_all(&[0xff, 0xff, round]).await.unwrap();
+        flood.push(abuser);
+        exchange(&mut connect(server).await, b"same address").await;
+    }
+    exchange(&mut patient, b"still here").await;
+    let tcp = stopped(serving).await;
+    assert_eq!((tcp.replies, tcp.closed_for_all, tcp.refused), (102, 0, 0));
 }
 
 #[tokio::test]
