@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Lets one line through per interval and counts those it held back.
 #[derive(Debug)]
-pub(super) struct LogLimit {
+pub(crate) struct LogLimit {
     interval: Duration,
     state: Mutex<State>,
 }
@@ -20,12 +20,12 @@ struct State {
 }
 
 impl LogLimit {
-    pub(super) const fn new(interval: Duration) -> Self {
+    pub(crate) const fn new(interval: Duration) -> Self {
         Self { interval, state: Mutex::new(State { last: None, held_back: 0 }) }
     }
 
     /// `Some(lines held back since the last one)` when a line may be written at `now`.
-    pub(super) fn pass(&self, now: Instant) -> Option<u64> {
+    pub(crate) fn pass(&self, now: Instant) -> Option<u64> {
         // A panic between the two stores below would at worst leave a count off by one.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.is_some_and(|last| now.saturating_duration_since(last) < self.interval) {

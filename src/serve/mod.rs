@@ -25,6 +25,7 @@ use crate::model::Transport;
 
 pub use error::ServeError;
 pub use listeners::{Listeners, Serving};
+pub(crate) use log_limit::LogLimit;
 pub use tcp::{TcpCounters, TcpLimits};
 pub use udp::{UdpCounters, UdpWorkerCounters};
 

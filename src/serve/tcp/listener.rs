@@ -4,13 +4,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, warn};
 
@@ -55,7 +56,11 @@ impl<A: Answer, F: Fn() -> A> Listener<F> {
                 // Takes ended tasks away, so that they do not pile up.
                 Some(ended) = connections.join_next() => look_for_panic(&ended, self.local, &self.counters),
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.open(stream, peer, &mut connections),
+                    Ok((stream, peer)) => {
+                        if self.open(stream, peer, &mut connections).is_break() {
+                            yield_now().await;
+                        }
+                    }
                     Err(error) if concerns_one_connection(&error) => {}
                     Err(error) => self.rest_after(&error).await,
                 }
@@ -73,9 +78,17 @@ impl<A: Answer, F: Fn() -> A> Listener<F> {
         connections.shutdown().await;
     }
 
-    fn open(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+    /// Starts to serve a connection, if it is let in. To break is to let others run: at a cap,
+    /// those let in are to be heard before they may be closed for the next.
+    fn open(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        connections: &mut JoinSet<()>,
+    ) -> ControlFlow<()> {
         let Some(Admitted { permit, closed_other }) = self.admission.admit(peer.ip()) else {
-            return self.refuse(peer);
+            self.refuse(peer);
+            return ControlFlow::Break(());
         };
         if let Some(cap) = closed_other {
             self.note_closed(cap, peer);
@@ -102,6 +115,10 @@ impl<A: Answer, F: Fn() -> A> Listener<F> {
             }
             debug!(%peer, ?ended, "TCP connection ended");
         });
+        match closed_other {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
     }
 
     /// Notes that a connection is closed for the one of `peer`.
