@@ -6,7 +6,8 @@
 //! out. [`wire`] reads the question. [`zone`] finds what its name is: ordinary records,
 //! written back as they are, or the name of a service. For a service [`steer`] decides,
 //! by the client's ranking from [`geo`] and the health the snapshot holds, and [`wire`]
-//! writes the chosen addresses.
+//! writes the chosen addresses. [`guard`] has said who may ask, and says whether a response
+//! over UDP is one too many.
 //!
 //! All of that reads one immutable snapshot of [`world`]. Snapshots are made by one
 //! writer: from a configuration that [`config`] compiled to a [`catalog`], and from the
@@ -20,6 +21,7 @@
 pub mod model;
 
 pub mod geo;
+pub mod guard;
 pub mod health;
 pub mod zone;
 

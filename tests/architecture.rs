@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("geo", &["model"]),
+    ("guard", &["model"]),
     ("health", &["model"]),
     ("zone", &["model"]),
     ("steer", &["model", "geo", "health"]),
@@ -39,7 +40,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that decide and compute: no runtime, no socket, no file, no clock of their own.
-const PURE: &[&str] = &["model", "geo", "health", "zone", "steer", "wire", "config", "engine"];
+const PURE: &[&str] =
+    &["model", "geo", "guard", "health", "zone", "steer", "wire", "config", "engine"];
 
 /// What a pure room must not name.
 const IMPURE: &[&str] = &[
