@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::geo::{GeoMap, Overrides, RankingSpec};
+use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
 use crate::model::{ServiceId, Site, WireName};
 use crate::steer::{Service, Turns};
@@ -32,6 +33,8 @@ pub struct Catalog {
     pub zones: ZoneTable,
     /// What is known about where clients are.
     pub geo: Geo,
+    /// Who may ask, and how much.
+    pub guard: Guard,
     /// Every file that was read, to be watched.
     pub files: Vec<PathBuf>,
 }
@@ -59,6 +62,17 @@ pub struct Geo {
     pub fingerprint: u64,
     /// Every map in use, by what it was made for.
     pub maps: HashMap<RankingSpec, Arc<GeoMap>>,
+}
+
+/// Who may ask, and how many responses a client may draw.
+#[derive(Debug)]
+pub struct Guard {
+    /// Whose queries are taken.
+    pub access: QueryAccess,
+    /// Limits responses over UDP; `None` limits nothing. Its table is carried over reloads.
+    pub limiter: Option<ResponseLimiter>,
+    /// What was limited since the start; carried over reloads.
+    pub counters: Arc<LimitCounters>,
 }
 
 /// How log lines look.

@@ -70,6 +70,8 @@ pub enum Problem {
     // Rules of one section.
     #[error("{0} is not a loopback address, and the admin API asks for no password")]
     AdminNotLoopback(String),
+    #[error("`{address}` is not listened on")]
+    NotListenedOn { address: String, known: Vec<String> },
     #[error("there is no [[zone]], so there is nothing to answer for")]
     NoZone,
     #[error("`{name}` is outside every configured zone")]
@@ -124,6 +126,9 @@ impl Problem {
             Self::Invalid { advice, .. } => advice.clone()?,
             Self::AdminNotLoopback(_) => {
                 "use 127.0.0.1 or [::1], and reach it through SSH".to_owned()
+            }
+            Self::NotListenedOn { address, known } => {
+                did_you_mean(address, known, "`server.listen` has")
             }
             Self::NoZone => "add [[zone]] with `name` and `file`".to_owned(),
             Self::OutsideZones { zones, .. } => {
@@ -190,6 +195,11 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
         "site" => "add `site = \"SITE\"`",
         "type" => "add `type = \"http\"`, \"https\" or \"tcp\"",
         "file" => "add `file`, the path of the zone's master file",
+        "address" => "add `address`, one of `server.listen`",
+        "allow_query" => "add `allow_query`, such as [\"192.0.2.0/24\"]",
+        "responses_per_second" => {
+            "add `responses_per_second`, which turns limits on, or leave the other keys out"
+        }
         "cidr" => "add `cidr`, such as \"203.0.113.0/24\"",
         _ => return None,
     })

@@ -176,6 +176,11 @@ impl<'a> Table<'a> {
         self.reader
     }
 
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Reports an error about the table as a whole.
     pub fn refuse(&self, problem: Problem) -> Reported {
         self.reader.report(&self.at, problem)

@@ -51,13 +51,12 @@ struct Place {
 impl Table {
     /// A table of `entries` buckets, rounded up to whole sets; `hasher` brings the secret.
     pub fn new(entries: usize, hasher: RandomState) -> Self {
-        let sets = entries.div_ceil(WAYS).max(1);
-        Self { sets: (0..sets).map(|_| Set::default()).collect(), hasher }
+        Self { sets: (0..sets_for(entries)).map(|_| Set::default()).collect(), hasher }
     }
 
-    /// How many buckets there are.
-    pub fn entries(&self) -> usize {
-        self.sets.len() * WAYS
+    /// Whether this is what a new table of so many buckets would be.
+    pub fn has_room_for(&self, entries: usize) -> bool {
+        self.sets.len() == sets_for(entries)
     }
 
     /// The bucket of a key; a full one, if the key is new.
@@ -67,6 +66,10 @@ impl Table {
         let slice = (u128::from(tag) * self.sets.len() as u128) >> 64;
         self.sets[slice as usize].bucket(tag, now)
     }
+}
+
+fn sets_for(entries: usize) -> usize {
+    entries.div_ceil(WAYS).max(1)
 }
 
 impl Set {
@@ -112,8 +115,10 @@ mod tests {
     #[test]
     fn a_set_is_a_cache_line_and_the_table_as_large_as_said() {
         assert_eq!(size_of::<Set>(), 64);
-        for (entries, expected) in [(1, 4), (4, 4), (5, 8), (65_536, 65_536)] {
-            assert_eq!(Table::new(entries, RandomState::new()).entries(), expected);
+        for (entries, sets) in [(1, 1), (4, 1), (5, 2), (65_536, 16_384)] {
+            let table = Table::new(entries, RandomState::new());
+            assert_eq!(table.sets.len(), sets, "{entries}");
+            assert!(table.has_room_for(entries) && !table.has_room_for(entries + WAYS));
         }
     }
 

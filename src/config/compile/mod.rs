@@ -6,6 +6,7 @@
 
 mod checks;
 mod geo;
+mod limits;
 mod services;
 mod zones;
 
@@ -96,6 +97,7 @@ fn compile(
         users_of_target: compiled.users_of_target,
         zones,
         geo,
+        guard: limits::compile(spec, previous),
         files: work.read,
     })
 }

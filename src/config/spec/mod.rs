@@ -12,6 +12,7 @@ mod cookies;
 mod endpoint;
 mod geoip;
 mod http_check;
+mod limits;
 mod server;
 mod service;
 mod site;
@@ -23,6 +24,7 @@ pub use cookies::CookiesSpec;
 pub use endpoint::EndpointSpec;
 pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
 pub use http_check::HttpCheckSpec;
+pub use limits::{ListenerSpec, RateLimitSpec};
 pub use server::{AdminSpec, EcsSpec, HealthSpec, LogSpec, ServerSpec};
 pub use service::{AllDown, LastResort, ServiceSpec};
 pub use site::SiteSpec;
@@ -43,6 +45,10 @@ use zone::Zones;
 pub struct Spec {
     /// `[server]`
     pub server: ServerSpec,
+    /// `[[listener]]`, no address twice.
+    pub listeners: Vec<ListenerSpec>,
+    /// `[rate_limit]`; `None` is no limit.
+    pub rate_limit: Option<RateLimitSpec>,
     /// `[log]`
     pub log: LogSpec,
     /// `[admin]`
@@ -80,6 +86,9 @@ impl Spec {
     /// is resolved where it is read.
     pub(super) fn read(mut root: Table<'_>) -> (Read<Self>, Pointers) {
         let server = ServerSpec::read(&mut root);
+        let listen = server.as_ref().ok().map(|server| server.listen.as_slice());
+        let listeners = ListenerSpec::read_all(&mut root, listen);
+        let rate_limit = RateLimitSpec::read(&mut root);
         let log = LogSpec::read(&mut root);
         let admin = AdminSpec::read(&mut root);
         let ecs = EcsSpec::read(&mut root);
@@ -99,6 +108,8 @@ impl Spec {
             finished?;
             Ok(Self {
                 server: server?,
+                listeners: listeners?,
+                rate_limit: rate_limit?,
                 log: log?,
                 admin: admin?,
                 ecs: ecs?,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use super::limits::access_list;
 use crate::catalog::LogFormat;
 use crate::config::problem::Problem;
 use crate::config::table::{Read, Table, Value};
@@ -17,6 +18,7 @@ use crate::config::value::{
     span_of_time, spanned, text,
 };
 use crate::geo::RankingSpec;
+use crate::guard::AccessList;
 
 /// What `version.bind` tells by default.
 const DEFAULT_VERSION: &str = concat!("Meridian ", env!("CARGO_PKG_VERSION"));
@@ -47,6 +49,8 @@ pub struct ServerSpec {
     pub tcp_max_connections: u32,
     /// TCP connections at once from one client address.
     pub tcp_max_connections_per_client: u32,
+    /// Whose queries are taken; `None` is everybody.
+    pub allow_query: Option<AccessList>,
     /// Whether changed files are loaded without being asked to.
     pub watch_files: bool,
 }
@@ -74,6 +78,7 @@ impl ServerSpec {
         let tcp_max_connections = table.or("tcp_max_connections", 1024, integer(1u32..=1_000_000));
         let tcp_max_connections_per_client =
             table.or("tcp_max_connections_per_client", 64, integer(1u32..=1_000_000));
+        let allow_query = table.optional("allow_query", access_list);
         let watch_files = table.or("watch_files", true, boolean);
         table.finish()?;
         Ok(Self {
@@ -86,6 +91,7 @@ impl ServerSpec {
             tcp_idle_timeout: tcp_idle_timeout?,
             tcp_max_connections: tcp_max_connections?,
             tcp_max_connections_per_client: tcp_max_connections_per_client?,
+            allow_query: allow_query?,
             watch_files: watch_files?,
         })
     }

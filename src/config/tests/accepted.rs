@@ -1,11 +1,13 @@
 //! What good files mean: defaults, and the many ways to write the same thing.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
 use crate::catalog::LogFormat;
+use crate::guard::Rate;
 use crate::health::{RiseFall, Schedule, Scheme};
 use crate::model::{AdminState, SiteId, TtlRange};
 use crate::steer::MinHealthy;
@@ -27,6 +29,7 @@ fn defaults_are_filled_in() {
     assert_eq!(spec.server.tcp_idle_timeout, Duration::from_secs(10));
     assert_eq!(spec.server.tcp_max_connections, 1024);
     assert_eq!(spec.server.tcp_max_connections_per_client, 64);
+    assert_eq!((&spec.server.allow_query, &spec.rate_limit), (&None, &None));
     assert!(spec.server.watch_files);
     assert_eq!(spec.log, LogSpec { format: LogFormat::Text, level: tracing::Level::INFO });
     assert_eq!(spec.admin.listen, None);
@@ -59,6 +62,21 @@ fn sections_keep_the_order_of_the_file() {
     assert_eq!(sites, ["seoul", "frankfurt"]);
     assert_eq!(spec.services[0].endpoints[1].site.value, SiteId(1));
     assert_eq!(spec.services[0].check.as_ref().map(|check| check.value), Some(CheckIndex(0)));
+}
+
+#[test]
+fn limits_take_what_they_lack_from_responses_per_second() {
+    let read = |text: &str| spec("", &format!("[rate_limit]\n{text}")).rate_limit;
+    assert_eq!(read(""), None);
+    let limits = read("responses_per_second = 7\nerrors_per_second = 3").unwrap().limits;
+    let rate = |number| Rate::new(NonZeroU32::new(number).unwrap(), Duration::from_secs(5));
+    assert_eq!(limits.per_class, [7, 7, 7, 7, 3].map(rate));
+    assert_eq!((limits.all, limits.slip, limits.log_only), (None, 2, false));
+    assert_eq!((limits.ipv4_prefix, limits.ipv6_prefix), (24, 56));
+    let all = read("responses_per_second = 1\nall_per_second = 9\nwindow = \"1s\"").unwrap();
+    let rate = |number| Rate::new(NonZeroU32::new(number).unwrap(), Duration::from_secs(1));
+    assert_eq!((all.limits.per_class[0], all.limits.all), (rate(1), Some(rate(9))));
+    assert_eq!(all.table_size, 65_536);
 }
 
 #[test]

@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn with_values_of_wrong_types(at in 0..120usize, value in 0..8usize) {
+    fn with_values_of_wrong_types(at in 0..140usize, value in 0..8usize) {
         let value = ["5", "\"\"", "1.5", "true", "[]", "{}", "[[1], {a = 2}]", "07:32:00"][value];
         let line = TEMPLATE.lines().filter(|line| line.contains(" = ")).nth(at);
         if let Some((key, _)) = line.and_then(|line| line.split_once(" = ")) {
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn with_lines_left_out(lines in proptest::collection::vec(any::<bool>(), 160)) {
+    fn with_lines_left_out(lines in proptest::collection::vec(any::<bool>(), 200)) {
         let kept = TEMPLATE.lines().zip(lines).filter(|(_, keep)| *keep);
         answers(kept.map(|(line, _)| format!("{line}\n")).collect::<String>().into_bytes());
     }

@@ -57,6 +57,7 @@ fn every_key_is_in_the_template_and_the_manual() {
 fn section_of_template(template: &str, section: &str) -> String {
     let header = match section {
         "zone[]" => "[[zone]]",
+        "listener[]" => "[[listener]]",
         "geoip.override[]" => "[[geoip.override]]",
         "service.NAME.endpoints[]" | "service.NAME.ttl" => "[service.",
         section => &format!("[{}", section.replace("NAME", "")),
@@ -69,6 +70,7 @@ fn section_of_template(template: &str, section: &str) -> String {
 fn section_of_manual(section: &str) -> &'static str {
     let heading = match section {
         "zone[]" => "[[zone]]".to_owned(),
+        "listener[]" => "[[listener]]".to_owned(),
         "geoip.override[]" => "[[geoip.override]]".to_owned(),
         "service.NAME.endpoints[]" => "Endpoints".to_owned(),
         "service.NAME.ttl" => "TTL".to_owned(),
