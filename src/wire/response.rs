@@ -20,6 +20,10 @@ const QUESTION_POINTER: u16 = 0xc000 | HEADER_OCTETS as u16;
 /// Pointers have 14 bits; nothing beyond can be pointed at.
 const MAX_POINTER: usize = 0x3fff;
 
+/// Pointers a reader follows in one name at most. Each name may point into one that ends in a
+/// pointer itself, and readers give up at some length of such a chain, some at 16.
+const MAX_POINTER_CHAIN: u8 = 8;
+
 /// Label starts remembered for compression; further names are written out.
 const MAX_KNOWN_LABELS: usize = 96;
 
@@ -65,6 +69,14 @@ pub struct Mark {
     known: usize,
 }
 
+/// A place that a name may point at: a label, with all that follow it.
+#[derive(Debug, Clone, Copy, Default)]
+struct KnownLabel {
+    at: u16,
+    /// Pointers on the way from here to the root.
+    pointers: u8,
+}
+
 /// A response under construction, in a buffer that is never grown beyond `limit`.
 #[derive(Debug)]
 pub struct ResponseWriter<'b> {
@@ -76,7 +88,7 @@ pub struct ResponseWriter<'b> {
     truncated: bool,
     has_question: bool,
     /// Where labels start that later names may point at.
-    known: [u16; MAX_KNOWN_LABELS],
+    known: [KnownLabel; MAX_KNOWN_LABELS],
     known_count: usize,
 }
 
@@ -104,7 +116,7 @@ impl<'b> ResponseWriter<'b> {
             counts: [0; 3],
             truncated: false,
             has_question,
-            known: [0; MAX_KNOWN_LABELS],
+            known: [KnownLabel::default(); MAX_KNOWN_LABELS],
             known_count: 0,
         }
     }
@@ -257,14 +269,14 @@ impl<'b> ResponseWriter<'b> {
     /// Writes a name, its longest known suffix as a pointer.
     fn name(&mut self, name: &[u8]) {
         if self.known_count == 0 && self.has_question {
-            self.learn(HEADER_OCTETS);
+            self.learn(HEADER_OCTETS, 0);
         }
         let mut rest = name;
         let start = self.out.len();
         while rest[0] != 0 {
             if let Some(known) = self.find(rest) {
-                self.out.extend_from_slice(&(0xc000 | known).to_be_bytes());
-                self.learn(start);
+                self.out.extend_from_slice(&(0xc000 | known.at).to_be_bytes());
+                self.learn(start, known.pointers + 1);
                 return;
             }
             let (label, after) = rest.split_at(1 + usize::from(rest[0]));
@@ -272,15 +284,15 @@ impl<'b> ResponseWriter<'b> {
             rest = after;
         }
         self.out.push(0);
-        self.learn(start);
+        self.learn(start, 0);
     }
 
     /// Where a known name equal to `name` starts, letter case aside.
-    fn find(&self, name: &[u8]) -> Option<u16> {
-        self.known[..self.known_count]
-            .iter()
-            .copied()
-            .find(|&at| self.equals(usize::from(at), name))
+    fn find(&self, name: &[u8]) -> Option<KnownLabel> {
+        let known = self.known[..self.known_count].iter().copied();
+        known
+            .filter(|label| label.pointers < MAX_POINTER_CHAIN)
+            .find(|label| self.equals(usize::from(label.at), name))
     }
 
     fn equals(&self, mut at: usize, name: &[u8]) -> bool {
@@ -305,13 +317,13 @@ impl<'b> ResponseWriter<'b> {
     }
 
     /// Remembers the labels written out at `at`, up to a pointer or the root.
-    fn learn(&mut self, mut at: usize) {
+    fn learn(&mut self, mut at: usize, pointers: u8) {
         while self.known_count < MAX_KNOWN_LABELS && at <= MAX_POINTER {
             let length = self.out[at];
             if length == 0 || length >= 0xc0 {
                 return;
             }
-            self.known[self.known_count] = at as u16;
+            self.known[self.known_count] = KnownLabel { at: at as u16, pointers };
             self.known_count += 1;
             at += 1 + usize::from(length);
         }
@@ -356,3 +368,6 @@ fn has_compressible_names(rtype: RecordType) -> bool {
 fn name_octets(wire: &[u8]) -> usize {
     labels(wire).map(|label| 1 + label.len()).sum::<usize>() + 1
 }
+
+#[cfg(test)]
+mod tests;
