@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalog", &["model", "geo", "guard", "health", "zone", "steer", "wire"]),
     ("config", &["model", "geo", "guard", "health", "zone", "steer", "wire", "catalog"]),
     ("world", &["model", "health", "steer", "catalog"]),
-    ("engine", &["model", "zone", "steer", "wire", "catalog", "world"]),
+    ("engine", &["model", "guard", "zone", "steer", "wire", "catalog", "world"]),
     ("serve", &["model"]),
     ("probe", &["health"]),
     ("admin", &["health", "serve", "world"]),

@@ -23,6 +23,12 @@ use allocations::{ALLOCATIONS, Counting};
 static ALLOCATOR: Counting = Counting;
 
 const CONFIG: &str = "
+[server]
+identity = \"here\"
+allow_query = [\"192.0.2.0/24\", \"2001:db8::/32\"]
+[rate_limit]
+responses_per_second = 1000000
+all_per_second = 1000000
 [geoip]
 databases = [\"country.mmdb\"]
 [[geoip.override]]
@@ -123,6 +129,13 @@ fn query(name: &str, rtype: u16, subnet: Option<&[u8]>) -> Vec<u8> {
     packet
 }
 
+/// Puts options into the OPT, the last record, which has none.
+fn with_options(mut packet: Vec<u8>, options: &[u8]) -> Vec<u8> {
+    *packet.last_mut().unwrap() = options.len() as u8;
+    packet.extend_from_slice(options);
+    packet
+}
+
 /// A question, the rcode wanted, and how many records of the answer.
 fn questions() -> Vec<(Vec<u8>, u8, u8)> {
     const A: u16 = 1;
@@ -169,6 +182,20 @@ fn questions() -> Vec<(Vec<u8>, u8, u8)> {
         all.push((query(name, rtype, None), rcode, count));
         all.push((query(name, rtype, Some(&[0, 1, 24, 0, 193, 99, 144])), rcode, count));
     }
+    // Every option we speak, over a good name and a bad one.
+    let options = [
+        &[0, 3, 0, 0, 0, 11, 0, 0, 0, 8, 0, 7, 0, 1, 24, 0, 193, 99, 144][..],
+        &[0, 10, 0, 24, 1, 2, 3, 4, 5, 6, 7, 8, 1, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9],
+    ];
+    for (name, rcode, count) in
+        [("weighted.example.com", 0, 2), ("none.example.com", 3, 0), ("example.net", 5, 0)]
+    {
+        all.push((with_options(query(name, A, Some(&[])), &options.concat()), rcode, count));
+    }
+    // Class CHAOS.
+    let mut version = query("version.bind", 16, None);
+    *version.last_mut().unwrap() = 3;
+    all.push((version, 0, 1));
     let mut broken = query("static.example.com", A, None);
     broken.push(0);
     all.push((broken, 1, 0));

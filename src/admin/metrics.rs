@@ -64,6 +64,15 @@ pub(super) fn text(view: &View<'_>) -> String {
     ] {
         page.family(name, kind, help, &[(String::new(), value as f64)]);
     }
+    let limited = view.snapshot.catalog.guard.counters.read();
+    let samples = [
+        ("drop", limited.dropped),
+        ("slip", limited.slipped),
+        ("badcookie", limited.bad_cookies),
+        ("log-only", limited.log_only),
+    ]
+    .map(|(action, value)| (format!("action=\"{action}\""), value as f64));
+    page.family("meridian_rate_limited_total", "counter", "Responses limited.", &samples);
     let targets: Vec<(String, f64)> = view
         .health
         .iter()

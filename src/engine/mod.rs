@@ -9,6 +9,7 @@ mod chase;
 mod client;
 mod dice;
 mod instance;
+mod limit;
 mod log;
 mod reception;
 
@@ -18,11 +19,12 @@ use std::sync::Arc;
 use tracing::debug;
 
 use crate::catalog::Settings;
+use crate::guard::Verdict;
 use crate::model::{LookupName, RecordType, Transport};
 use crate::wire::{self, Answered, ExtendedError, Parsed, Query, Rcode, ResponseWriter};
 use crate::world::World;
 
-use chase::{Chase, Chased, Scratch};
+use chase::{Chase, Chased, Scratch, Subject};
 use client::Asker;
 use dice::Random;
 use reception::Reception;
@@ -68,8 +70,9 @@ impl Engine {
         transport: Transport,
         reply: &mut Vec<u8>,
     ) -> bool {
-        let Self { world, instance, scratch, random, .. } = self;
+        let Self { world, instance, listener, scratch, random } = self;
         let snapshot = world.load();
+        let guard = &snapshot.catalog.guard;
         let settings = &snapshot.catalog.settings;
         let parsed = wire::parse(packet, &mut scratch.name);
         let (header, question, edns) = match &parsed {
@@ -80,26 +83,43 @@ impl Engine {
         let limit = reply_limit(transport, edns.map(|e| e.udp_payload), settings.max_udp_payload);
         let reception = Reception::new(edns, peer.ip(), transport, settings, instance);
         let mut writer = ResponseWriter::new(reply, header, question, limit, reception.opt);
-        let answered = match &parsed {
+        let start = writer.mark();
+        let (answered, subject) = match &parsed {
             Parsed::Ignored => return false,
             Parsed::Rejected(rejection) => {
                 let rcode = reception.code_of(rejection.rcode);
                 debug!(client = %peer.ip(), rcode = rcode.name(), "not looked up");
                 let is_unknown = rcode == Rcode::NotImp;
-                Answered::code(rcode, is_unknown.then_some(ExtendedError::NOT_SUPPORTED))
+                let error = is_unknown.then_some(ExtendedError::NOT_SUPPORTED);
+                (Answered::code(rcode, error), Subject::Error)
             }
             Parsed::Query(query) => {
                 let asker = Asker::new(query, peer.ip(), &snapshot.catalog);
                 let name = &scratch.name;
-                let chased = settle(query, name, &reception, settings, instance, &mut writer)
-                    .unwrap_or_else(|| {
-                        Chase::new(&snapshot, query, asker, &mut writer, scratch, random).run()
-                    });
+                let may_ask = guard.access.allows(*listener, peer.ip());
+                let settled = match may_ask {
+                    true => settle(query, name, &reception, settings, instance, &mut writer),
+                    false => Some(Chased::code(Rcode::Refused, Some(ExtendedError::PROHIBITED))),
+                };
+                let chased = settled.unwrap_or_else(|| {
+                    Chase::new(&snapshot, query, asker, &mut writer, scratch, random).run()
+                });
                 log::query(&snapshot, query, asker.client, &chased);
-                chased.answered
+                (chased.answered, chased.subject)
             }
         };
-        writer.finish(answered);
+        // Over a stream nothing is limited: who takes part in a handshake is who he says.
+        let verdict = match (&guard.limiter, transport) {
+            (Some(limiter), Transport::Udp) => {
+                let now = (instance.clock)().since_start;
+                limit::judge(limiter, peer.ip(), subject, reception.proof, question, now)
+            }
+            _ => Verdict::Send,
+        };
+        match limit::apply(verdict, answered, subject, &mut writer, start) {
+            Some(answered) => writer.finish(answered),
+            None => return false,
+        }
         true
     }
 }

@@ -67,6 +67,7 @@ pub struct Mark {
     octets: usize,
     counts: [u16; 3],
     known: usize,
+    truncated: bool,
 }
 
 /// A place that a name may point at: a label, with all that follow it.
@@ -123,7 +124,12 @@ impl<'b> ResponseWriter<'b> {
 
     /// A place to return to.
     pub fn mark(&self) -> Mark {
-        Mark { octets: self.out.len(), counts: self.counts, known: self.known_count }
+        Mark {
+            octets: self.out.len(),
+            counts: self.counts,
+            known: self.known_count,
+            truncated: self.truncated,
+        }
     }
 
     /// Undoes everything written since `mark`.
@@ -131,6 +137,7 @@ impl<'b> ResponseWriter<'b> {
         self.out.truncate(mark.octets);
         self.counts = mark.counts;
         self.known_count = mark.known;
+        self.truncated = mark.truncated;
     }
 
     /// Says that something the client needs did not fit: TC.

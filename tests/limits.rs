@@ -1,0 +1,349 @@
+//! Who may ask, and how much: access lists by listener, limits on responses over UDP, and
+//! what a reload does to both.
+
+mod common;
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use common::dns::{ask, option, packet};
+use common::{Folder, PATIENCE, Server, ZONE_HEAD, http_get};
+
+const A: u16 = 1;
+const TXT: u16 = 16;
+
+const RECORDS: &str = "\
+www A 192.0.2.80
+other A 192.0.2.81
+*.sentinel A 192.0.2.82
+sub NS ns1.example.com.
+";
+
+/// A configuration with these lines in `[server]`, and more behind it.
+fn folder(server: &str, more: &str) -> Folder {
+    let config = format!(
+        "[server]\nworkers = 2\nwatch_files = false\n{server}\n\
+         [[zone]]\nname = \"example.com\"\nfile = \"example.com.zone\"\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n{more}\n"
+    );
+    let zone = format!("{ZONE_HEAD}{RECORDS}");
+    Folder::new(&[("meridian.toml", &config), ("example.com.zone", &zone)])
+}
+
+fn limited(limits: &str) -> Folder {
+    folder("listen = \"127.0.0.1:0\"", &format!("[rate_limit]\n{limits}"))
+}
+
+/// A client at any port of a loopback address.
+fn client(host: &str, server: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind((host, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.connect(server).unwrap();
+    socket
+}
+
+/// What came back of a flood.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Replies with TC and nothing in them but the question and perhaps an OPT.
+    slipped: usize,
+    /// Other replies, by response code, the upper bits of which an OPT has.
+    by_rcode: HashMap<u16, usize>,
+    took: Duration,
+}
+
+impl Tally {
+    fn rcode(&self, rcode: u16) -> usize {
+        self.by_rcode.get(&rcode).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, reply: &[u8]) {
+        if reply[2] & 2 != 0 {
+            assert_eq!(reply[6..10], [0; 4], "TC comes alone");
+            assert_eq!(reply[3] & 0x0f, 0, "and with NOERROR");
+            self.slipped += 1;
+            return;
+        }
+        // An OPT without options, or with a cookie, ends the message.
+        let extended = reply.windows(3).rposition(|octets| octets == [0, 0, 41]);
+        let upper = extended.map_or(0, |at| u16::from(reply[at + 5]));
+        *self.by_rcode.entry(upper << 4 | u16::from(reply[3] & 0x0f)).or_default() += 1;
+    }
+}
+
+/// Asks the same thing `count` times, and takes what comes back. Every now and then a name
+/// of its own is asked, which no limit holds back, so that nothing is lost on the way.
+fn flood(client: &UdpSocket, question: &[u8], count: usize) -> Tally {
+    const WINDOW: usize = 50;
+    const SENTINEL_ID: u16 = 0xfeed;
+    let (mut tally, start) = (Tally::default(), Instant::now());
+    let mut buffer = [0; 4096];
+    for first in (0..count).step_by(WINDOW) {
+        for _ in first..count.min(first + WINDOW) {
+            client.send(question).unwrap();
+        }
+        let nonce = client.local_addr().unwrap().port();
+        let sentinel = format!("{first}-{nonce}.sentinel.example.com");
+        client.send(&packet(SENTINEL_ID, &sentinel, A, None)).unwrap();
+        loop {
+            let octets = client.recv(&mut buffer).expect("the sentinel is answered");
+            if buffer[..2] == SENTINEL_ID.to_be_bytes() {
+                break;
+            }
+            tally.add(&buffer[..octets]);
+        }
+    }
+    tally.took = start.elapsed();
+    tally
+}
+
+/// Checks that as many replies came as a rate and a burst give, and not more.
+fn assert_about(count: usize, burst: usize, per_second: f64, took: Duration) {
+    let most = burst + (per_second * took.as_secs_f64()).ceil() as usize;
+    assert!((burst..=most).contains(&count), "{count} of {burst} to {most}");
+}
+
+/// `meridian_rate_limited_total`, by action.
+fn metric(admin: SocketAddr, action: &str) -> usize {
+    let (_, page) = http_get(admin, "/metrics");
+    let sample = format!("meridian_rate_limited_total{{action=\"{action}\"}} ");
+    let line = page.lines().find_map(|line| line.strip_prefix(&sample));
+    line.expect("the metric is there").parse().unwrap()
+}
+
+fn admin_of(server: &mut Server) -> SocketAddr {
+    let line = server.wait_for("admin listens");
+    line.split("address=").nth(1).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn a_flood_draws_its_rate_and_every_second_of_the_rest_is_short() {
+    let folder = limited("responses_per_second = 10\nwindow = \"1s\"");
+    let mut server = Server::start(&folder);
+    let admin = admin_of(&mut server);
+    let flooding = client("127.0.0.1", server.address);
+    let tally = flood(&flooding, &packet(7, "www.example.com", A, None), 1000);
+    let full = tally.rcode(0);
+    assert_about(full, 10, 10.0, tally.took);
+    assert_eq!(tally.slipped, (1000 - full) / 2);
+    assert_eq!(metric(admin, "slip"), tally.slipped);
+    assert_eq!(metric(admin, "drop"), 1000 - full - tally.slipped);
+    assert_eq!((metric(admin, "badcookie"), metric(admin, "log-only")), (0, 0));
+    // It is told once, with what it is about.
+    let line = server.wait_for("a limit on responses is reached");
+    for part in ["WARN", "client=127.0.0.0/24", "positive", "qname=www.example.com."] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert_eq!(server.count_lines("a limit on responses is reached"), 1);
+    // Another name, another network and TCP are served meanwhile.
+    assert_eq!(ask(server.address, "other.example.com").udp().addresses().len(), 1);
+    let elsewhere = client("127.0.1.1", server.address);
+    assert_eq!(flood(&elsewhere, &packet(7, "www.example.com", A, None), 5).rcode(0), 5);
+    for _ in 0..50 {
+        let reply = ask(server.address, "www.example.com").tcp();
+        assert_eq!(reply.addresses().len(), 1);
+        assert!(!reply.message.metadata.truncation);
+    }
+}
+
+#[test]
+fn every_class_has_a_limit() {
+    let folder = limited(
+        "responses_per_second = 1000\nnodata_per_second = 2\nnxdomains_per_second = 3\n\
+         referrals_per_second = 4\nerrors_per_second = 5\nwindow = \"1s\"\nslip = 1",
+    );
+    let server = Server::start(&folder);
+    let client = client("127.0.0.1", server.address);
+    let mut malformed = packet(7, "www.example.com", A, None);
+    malformed.push(0);
+    for (question, rcode, per_second) in [
+        (packet(7, "www.example.com", TXT, None), 0, 2),
+        (packet(7, "nope.example.com", A, None), 3, 3),
+        (packet(7, "www.sub.example.com", A, None), 0, 4),
+    ] {
+        let tally = flood(&client, &question, 100);
+        assert_about(tally.rcode(rcode), per_second, per_second as f64, tally.took);
+        assert_eq!(tally.slipped + tally.rcode(rcode), 100, "{tally:?}");
+    }
+    // What does not exist is counted for the zone, not by its name.
+    let mut again = Tally::default();
+    for number in 0..20 {
+        let name = format!("nope-{number}.example.com");
+        let one = flood(&client, &packet(7, &name, A, None), 1);
+        again.slipped += one.slipped;
+        again.took += one.took;
+    }
+    assert!(again.slipped as f64 >= 17.0 - 3.0 * again.took.as_secs_f64(), "{again:?}");
+    // Errors have nothing that TC could be about: at the slip's rate they come as they are.
+    let tally = flood(&client, &malformed, 100);
+    assert_eq!((tally.rcode(1), tally.slipped), (100, 0));
+}
+
+#[test]
+fn errors_that_do_not_slip_are_dropped() {
+    let folder = limited("responses_per_second = 10\nwindow = \"1s\"\nslip = 0");
+    let mut server = Server::start(&folder);
+    let admin = admin_of(&mut server);
+    let client = client("127.0.0.1", server.address);
+    let tally = flood(&client, &packet(7, "www.example.net", A, None), 200);
+    assert_about(tally.rcode(5), 10, 10.0, tally.took);
+    assert_eq!((metric(admin, "drop"), tally.slipped), (200 - tally.rcode(5), 0));
+}
+
+#[test]
+fn a_short_reply_has_the_question_and_the_opt_and_nothing_else() {
+    let folder = limited("responses_per_second = 1\nwindow = \"1s\"\nslip = 1");
+    let server = Server::start(&folder);
+    let client = client("127.0.0.1", server.address);
+    let mut buffer = [0; 4096];
+    let mut exchange = |question: &[u8]| {
+        client.send(question).unwrap();
+        let octets = client.recv(&mut buffer).unwrap();
+        buffer[..octets].to_vec()
+    };
+    let plain = packet(7, "wWw.example.com", A, None);
+    let opt = packet(8, "wWw.example.com", A, Some(&[]));
+    let replies: Vec<_> = [&plain, &plain, &plain, &opt].map(|question| exchange(question)).into();
+    // In a second at most two of them can be whole.
+    let (short_plain, short_opt) = (&replies[2], &replies[3]);
+    assert_eq!(short_plain[2..12], [0x82, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(short_plain[12..], plain[12..]);
+    assert_eq!(short_opt[2..12], [0x82, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(short_opt[12..], opt[12..]);
+}
+
+#[test]
+fn who_is_exempt_is_not_limited() {
+    let folder = limited("responses_per_second = 1\nwindow = \"1s\"\nexempt = [\"127.0.0.0/25\"]");
+    let server = Server::start(&folder);
+    let question = packet(7, "www.example.com", A, None);
+    let exempt = client("127.0.0.1", server.address);
+    assert_eq!(flood(&exempt, &question, 100).rcode(0), 100);
+    let other = client("127.0.0.129", server.address);
+    assert!(flood(&other, &question, 100).slipped > 0);
+}
+
+/// A client with a good cookie is no forgery; one without gets a chance to show one.
+#[test]
+fn who_shows_our_cookie_is_not_limited() {
+    const COOKIE: u16 = 10;
+    let folder = limited("responses_per_second = 5\nwindow = \"1s\"\nslip = 1");
+    let mut server = Server::start(&folder);
+    let admin = admin_of(&mut server);
+    let client = client("127.0.0.1", server.address);
+    let with = |cookie: &[u8]| packet(7, "www.example.com", A, Some(&option(COOKIE, cookie)));
+    let tally = flood(&client, &with(&[7; 8]), 200);
+    assert_about(tally.rcode(0), 5, 5.0, tally.took);
+    assert_eq!((tally.rcode(23), tally.slipped), (200 - tally.rcode(0), 0), "BADCOOKIE");
+    assert_eq!(metric(admin, "badcookie"), tally.rcode(23));
+    client.send(&with(&[7; 8])).unwrap();
+    let mut buffer = [0; 512];
+    let octets = client.recv(&mut buffer).unwrap();
+    let given = buffer[octets - 24..octets].to_vec();
+    assert_eq!(flood(&client, &with(&given), 200).rcode(0), 200);
+}
+
+#[test]
+fn on_trial_everything_is_sent_and_told() {
+    let folder = limited("responses_per_second = 10\nwindow = \"1s\"\nlog_only = true");
+    let mut server = Server::start(&folder);
+    let admin = admin_of(&mut server);
+    let client = client("127.0.0.1", server.address);
+    let tally = flood(&client, &packet(7, "www.example.com", A, None), 500);
+    assert_eq!((tally.rcode(0), tally.slipped), (500, 0));
+    let counted = metric(admin, "log-only");
+    assert_about(500 - counted, 10, 10.0, tally.took);
+    assert_eq!((metric(admin, "drop"), metric(admin, "slip")), (0, 0));
+    let line = server.wait_for("a limit on responses is reached");
+    assert!(line.contains("log_only=true"), "{line}");
+}
+
+#[test]
+fn a_reload_changes_limits_and_forgets_nothing() {
+    let folder = limited("responses_per_second = 1\nwindow = \"60s\"\nslip = 0");
+    let mut server = Server::start(&folder);
+    let admin = admin_of(&mut server);
+    let client = client("127.0.0.1", server.address);
+    let question = packet(7, "www.example.com", A, None);
+    let start = Instant::now();
+    let mut given = flood(&client, &question, 100).rcode(0);
+    let dropped = metric(admin, "drop");
+    assert_eq!(dropped, 100 - given);
+    let config = folder.read("meridian.toml");
+    folder.write("meridian.toml", &config.replace("slip = 0", "slip = 1"));
+    server.reload();
+    let after = flood(&client, &question, 100);
+    given += after.rcode(0);
+    assert_about(given, 60, 1.0, start.elapsed());
+    assert_eq!(after.slipped, 100 - after.rcode(0));
+    assert_eq!(metric(admin, "drop"), dropped, "counts go on");
+    // Without limits there are none, and the counts stay.
+    folder.write("meridian.toml", config.split("[rate_limit]").next().unwrap());
+    server.reload();
+    assert_eq!(flood(&client, &question, 200).rcode(0), 200);
+    assert_eq!(metric(admin, "drop"), dropped);
+}
+
+/// Two listeners: the address of the first and of the second.
+fn two_listeners(server: &mut Server) -> [SocketAddr; 2] {
+    let line = server.wait_for("listening on UDP and TCP");
+    [server.address, line.split("address=").nth(1).unwrap().trim().parse().unwrap()]
+}
+
+#[test]
+fn listeners_take_queries_by_their_lists() {
+    let folder = folder(
+        "listen = [\"127.0.0.1:0\", \"127.0.0.2:0\"]\nallow_query = \"127.0.1.0/24\"",
+        "[[listener]]\naddress = \"127.0.0.2:0\"\nallow_query = [\"127.0.2.0/24\", \"::1\"]",
+    );
+    let mut server = Server::start(&folder);
+    let [first, second] = two_listeners(&mut server);
+    let rcode = |from: &str, to| {
+        let client = client(from, to);
+        let mut buffer = [0; 512];
+        client.send(&packet(7, "www.example.com", A, Some(&[]))).unwrap();
+        let octets = client.recv(&mut buffer).unwrap();
+        assert!(octets > 12 && buffer[3] & 0x0f == 0 || buffer[7] == 0, "REFUSED is empty");
+        buffer[3] & 0x0f
+    };
+    for (from, of_first, of_second) in
+        [("127.0.1.1", 0, 5), ("127.0.2.1", 5, 0), ("127.0.0.1", 5, 5)]
+    {
+        assert_eq!([rcode(from, first), rcode(from, second)], [of_first, of_second], "{from}");
+    }
+    // Over TCP, too.
+    for address in [first, second] {
+        assert_eq!(ask(address, "www.example.com").tcp().rcode().to_str(), "Query Refused");
+    }
+    // A reload changes both.
+    let config = folder.read("meridian.toml");
+    let config = config.replace("allow_query = \"127.0.1.0/24\"", "");
+    folder.write("meridian.toml", &config.replace("127.0.2.0/24", "127.0.0.0/24"));
+    server.reload();
+    for (from, of_first, of_second) in
+        [("127.0.1.1", 0, 5), ("127.0.2.1", 0, 5), ("127.0.0.1", 0, 0)]
+    {
+        assert_eq!([rcode(from, first), rcode(from, second)], [of_first, of_second], "{from}");
+    }
+}
+
+#[test]
+fn refusals_by_a_list_are_limited_like_other_errors() {
+    let folder = folder(
+        "listen = \"127.0.0.1:0\"\nallow_query = \"127.0.0.0/25\"",
+        "[rate_limit]\nresponses_per_second = 10\nwindow = \"1s\"\nslip = 0",
+    );
+    let mut server = Server::start(&folder);
+    let admin = admin_of(&mut server);
+    let stranger = client("127.0.0.200", server.address);
+    for _ in 0..100 {
+        stranger.send(&packet(7, "www.example.com", A, None)).unwrap();
+    }
+    let mut buffer = [0; 512];
+    for _ in 0..10 {
+        let octets = stranger.recv(&mut buffer).unwrap();
+        assert_eq!((octets > 12, buffer[3] & 0x0f), (true, 5));
+    }
+    common::eventually("the rest is dropped", || metric(admin, "drop") >= 80);
+}
