@@ -366,7 +366,7 @@ fn extended_errors_say_why() {
 fn options_go_together_and_in_any_order() {
     let (_folder, server) = server("identity = \"fra1\"", "");
     let subnet = [0, 1, 24, 0, 192, 0, 2];
-    let mut options = vec![
+    let mut options = [
         option(ECS, &subnet),
         option(COOKIE, &CLIENT_COOKIE),
         option(NSID, &[]),

@@ -278,25 +278,39 @@ impl<'a, 'b> Chase<'a, 'b> {
         Step::Done(Rcode::NoError)
     }
 
-    /// Adds the addresses of the hosts that an NS, MX or SRV RRset names.
+    /// Adds the addresses of the hosts that an RRset names (RFC 1035, section 3.3; RFC 2782;
+    /// RFC 9460, section 4.1).
     fn add_addresses(&mut self, rrset: &Rrset) {
         let name_at = match rrset.rtype() {
             RecordType::NS => 0,
-            RecordType::MX => 2,
+            RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,
             RecordType::SRV => 6,
             _ => return,
         };
+        let of_service = matches!(rrset.rtype(), RecordType::SVCB | RecordType::HTTPS);
         for rdata in rrset.rdatas() {
-            self.add_address(None, rdata.get(name_at..).unwrap_or_default());
+            let host = rdata.get(name_at..).unwrap_or_default();
+            if !of_service {
+                self.add_address(None, host);
+            } else if host.first() != Some(&0) {
+                // What follows the name are parameters, which `fill` does not read.
+                self.add_address(None, host);
+            } else if rdata[..2] != [0, 0] {
+                // "." is the owner itself, but in AliasMode nothing (RFC 9460, section 2.5).
+                self.additional.fill(self.name.as_wire());
+                self.add_additional(None);
+            }
         }
     }
 
     /// Adds what is known of one host's addresses, once however often it is named;
     /// `glue_of` is the zone whose glue counts. Returns whether everything fitted.
     fn add_address(&mut self, glue_of: Option<&Zone>, host: &[u8]) -> bool {
-        if self.additional.fill(host).is_none() {
-            return true;
-        }
+        self.additional.fill(host).is_none() || self.add_additional(glue_of)
+    }
+
+    /// The same for the host in `additional`.
+    fn add_additional(&mut self, glue_of: Option<&Zone>) -> bool {
         let hash = self.additional.suffix_hash(self.additional.label_count());
         if self.added.contains(&hash) {
             return true;

@@ -93,3 +93,27 @@ fn glue_is_found_above_and_below_the_referring_zone() {
     let reply = ask(&mut engine, "x.b.a.example.com.", HickoryType::A);
     assert_eq!(shown(&reply.additionals), ["ns.example.com. A"]);
 }
+
+/// RFC 9460, section 4.1: TargetName, or the owner itself where that is "." in ServiceMode.
+#[test]
+fn a_service_binding_brings_the_addresses_it_leads_to() {
+    let mut engine = engine(
+        "www A 192.0.2.1\nwww AAAA 2001:db8::1\nwww HTTPS 1 . alpn=h2\nalias A 192.0.2.2\n\
+         alias HTTPS 0 www\nnone A 192.0.2.3\nnone HTTPS 0 .\n_dns SVCB 1 www port=853\n\
+         far HTTPS 1 www.example.net. alpn=h3\n",
+    );
+    for (name, rtype, hosts) in [
+        ("www", HickoryType::HTTPS, &["www.example.com. A", "www.example.com. AAAA"][..]),
+        ("alias", HickoryType::HTTPS, &["www.example.com. A", "www.example.com. AAAA"]),
+        ("none", HickoryType::HTTPS, &[]),
+        ("_dns", HickoryType::SVCB, &["www.example.com. A", "www.example.com. AAAA"]),
+        ("far", HickoryType::HTTPS, &[]),
+    ] {
+        let reply = ask(&mut engine, &format!("{name}.example.com."), rtype);
+        assert_eq!(
+            (reply.answers.len(), &shown(&reply.additionals)[..]),
+            (1, &hosts.iter().map(ToString::to_string).collect::<Vec<_>>()[..]),
+            "{name}"
+        );
+    }
+}

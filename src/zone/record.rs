@@ -3,6 +3,7 @@
 //! RDATA is uncompressed wire form throughout, with the case its author used inside
 //! names. Nothing here knows what the octets mean.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,14 +53,15 @@ const RECORD_OVERHEAD_OCTETS: usize = 12;
 const MAX_RRSET_OCTETS: usize = 65_535 - 12 - 260 - 512;
 
 impl Rrset {
-    /// The RRset of records of one type, in their order. Records that say the same are
-    /// kept once; of different TTLs the lowest counts (RFC 2181, sections 5 and 5.2).
+    /// The RRset of records of one type, in their order. Records that say the same, the letter
+    /// case of names aside (RFC 4034, section 6.2), are kept once; of different TTLs the lowest counts (RFC 2181, sections 5 and 5.2).
     /// `None` if no message could carry it.
     pub(super) fn of(rtype: RecordType, records: &[Record]) -> Option<Self> {
         let mut seen = HashSet::new();
         let mut octets = Vec::new();
         let mut count = 0_u16;
-        for record in records.iter().filter(|record| seen.insert(&record.rdata)) {
+        for record in records.iter().filter(|record| seen.insert(comparable(rtype, &record.rdata)))
+        {
             octets.extend_from_slice(&u16::try_from(record.rdata.len()).ok()?.to_be_bytes());
             octets.extend_from_slice(&record.rdata);
             count = count.checked_add(1)?;
@@ -104,6 +106,22 @@ impl Rrset {
     }
 }
 
+/// RDATA as it is compared: in the types that are a name, perhaps behind numbers, its letter
+/// case does not count.
+fn comparable(rtype: RecordType, rdata: &[u8]) -> Cow<'_, [u8]> {
+    let numbers = match rtype {
+        RecordType::NS | RecordType::CNAME | RecordType::DNAME | RecordType::PTR => 0,
+        RecordType::MX => 2,
+        RecordType::SRV => 6,
+        _ => return Cow::Borrowed(rdata),
+    };
+    let mut lower = rdata.to_vec();
+    if let Some(name) = lower.get_mut(numbers..) {
+        name.make_ascii_lowercase();
+    }
+    Cow::Owned(lower)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +142,20 @@ mod tests {
         let rrset = Rrset::of(RecordType::TXT, &records).unwrap();
         assert_eq!((rrset.ttl(), rrset.count()), (30, 3));
         assert_eq!(rrset.rdatas().collect::<Vec<_>>(), [&b"\x01b"[..], b"\x01a", b""]);
+    }
+
+    #[test]
+    fn the_letter_case_of_names_makes_no_other_record() {
+        for (rtype, one, same, count) in [
+            (RecordType::NS, &b"\x02ns\0"[..], &b"\x02Ns\0"[..], 1),
+            (RecordType::MX, b"\0A\x01m\0", b"\0A\x01M\0", 1),
+            (RecordType::MX, b"\0A\x01m\0", b"\0a\x01m\0", 2),
+            (RecordType::TXT, b"\x01a", b"\x01A", 2),
+        ] {
+            let rrset = Rrset::of(rtype, &[text(60, one), text(60, same)]).unwrap();
+            assert_eq!(rrset.count(), count, "{rtype} {one:?}");
+            assert_eq!(rrset.rdatas().next(), Some(one), "the first stays as it was written");
+        }
     }
 
     #[test]

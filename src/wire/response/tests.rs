@@ -130,8 +130,8 @@ proptest! {
         // The sections are written in their order.
         let mut records = records;
         records.sort_by_key(|record| record.section as usize);
-        let mut edns = Edns::default();
-        edns.client_subnet = Some(ClientSubnet::new("2001:db8::1".parse().unwrap(), 128));
+        let client_subnet = Some(ClientSubnet::new("2001:db8::1".parse().unwrap(), 128));
+        let edns = Edns { client_subnet, ..Edns::default() };
         let mut opt = ReplyOpt::to(&edns, 1232);
         opt.nsid = Some(&nsid);
         let opt = has_opt.then_some(opt);
