@@ -4,11 +4,11 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::dns::{option, packet, send};
-use common::{Folder, Server, has};
+use common::{Folder, Server, ZONE_HEAD, eventually, has};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -246,6 +246,113 @@ fn servers_share_secrets_and_change_them() {
     ] {
         let rcode = udp(checker.address, &cookie(&given_by(maker))).rcode;
         assert_eq!(rcode, if good { NOERROR } else { BADCOOKIE });
+    }
+}
+
+/// A peer over the zone example.com with a cookie secret; on a port of its own, until the value
+/// goes.
+struct Peer {
+    child: Child,
+    address: SocketAddr,
+    _folder: Folder,
+}
+
+impl Peer {
+    fn start(program: &str, secret: &str) -> Self {
+        let folder = Folder::new(&[("example.com.zone", ZONE_HEAD)]);
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let dir = folder.path("").display().to_string();
+        let dir = dir.trim_end_matches('/');
+        let (config, arguments) = match program {
+            "nsd" => (
+                format!(
+                    "server:\n  ip-address: 127.0.0.1\n  port: {port}\n  username: \"\"\n  \
+                     chroot: \"\"\n  zonesdir: \"{dir}\"\n  database: \"\"\n  \
+                     pidfile: \"{dir}/pid\"\n  xfrdfile: \"{dir}/xfrd\"\n  xfrdir: \"{dir}\"\n  \
+                     zonelistfile: \"{dir}/list\"\n  answer-cookie: yes\n  \
+                     cookie-secret: \"{secret}\"\nremote-control:\n  control-enable: no\n\
+                     zone:\n  name: example.com\n  zonefile: example.com.zone\n"
+                ),
+                vec!["-d", "-c"],
+            ),
+            "named" => (
+                format!(
+                    "options {{ directory \"{dir}\"; pid-file none; session-keyfile none; \
+                     listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; \
+                     recursion no; require-server-cookie yes; \
+                     cookie-algorithm siphash24; cookie-secret \"{secret}\"; }};\n\
+                     controls {{ }};\n\
+                     zone \"example.com\" {{ type primary; file \"example.com.zone\"; }};\n"
+                ),
+                vec!["-g", "-n", "1", "-c"],
+            ),
+            _ => (
+                format!(
+                    "server:\n  rundir: \"{dir}\"\n  listen: 127.0.0.1@{port}\n\
+                     database:\n  storage: \"{dir}\"\nmod-cookies:\n  - id: shared\n    \
+                     badcookie-slip: 1\n    secret: 0x{secret}\n\
+                     template:\n  - id: default\n    global-module: mod-cookies/shared\n    \
+                     storage: \"{dir}\"\nzone:\n  - domain: example.com\n    \
+                     file: example.com.zone\n"
+                ),
+                vec!["-c"],
+            ),
+        };
+        folder.write("conf", &config);
+        let child = Command::new(program)
+            .args(arguments)
+            .arg(folder.path("conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        eventually(&format!("{program} answers"), || {
+            send(address, &query(&[]), Duration::from_millis(200))
+                .is_some_and(|reply| reply[3] & 0xf == 0)
+        });
+        Self { child, address, _folder: folder }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What one server gave counts at all others of the same secret (RFC 9018, section 1).
+#[test]
+fn cookies_of_nsd_knot_and_bind_are_ours_and_ours_are_theirs() {
+    const SECRET: &str = "e5e973e5a6b2a43f48e7dc849e37bfcf";
+    let (_folder, ours) =
+        server("", &format!("[cookies]\nrequired = true\nsecrets = [\"{SECRET}\"]\n"));
+    let given_by =
+        |server: SocketAddr| udp(server, &cookie(&CLIENT_COOKIE)).option(COOKIE).unwrap().to_vec();
+    for program in ["nsd", "named", "knotd"] {
+        if !has(program) {
+            continue;
+        }
+        let peer = Peer::start(program, SECRET);
+        let theirs = given_by(peer.address);
+        let seen = udp(ours.address, &cookie(&theirs));
+        assert_eq!(seen.rcode, NOERROR, "{program}'s {theirs:02x?} is good here");
+        // They tell ours from a forged one: NSD sends back what is good, and the others refuse
+        // what is not.
+        let given = given_by(ours.address);
+        let mut forged = given.clone();
+        forged[23] ^= 1;
+        let (good, bad) = (udp(peer.address, &cookie(&given)), udp(peer.address, &cookie(&forged)));
+        assert_eq!((good.rcode, good.counts[1]), (NOERROR, 1), "ours is good at {program}");
+        match program {
+            "nsd" => {
+                assert_eq!(good.option(COOKIE), Some(&given[..]));
+                assert_ne!(bad.option(COOKIE), Some(&forged[..]));
+            }
+            _ => assert_eq!(bad.rcode, BADCOOKIE, "{program}"),
+        }
     }
 }
 
