@@ -137,6 +137,11 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// Its process ID.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn stdout(&mut self) -> impl BufRead + use<> {
         BufReader::new(self.child.stdout.take().expect("stdout is piped, and taken once"))
     }
