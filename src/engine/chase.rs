@@ -374,7 +374,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             let owner = owner_of(self.hops, self.name);
             let rdata = target.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
-            let asked_itself = self.query.qtype == RecordType::CNAME;
+            let asked_itself = matches!(self.query.qtype, RecordType::CNAME | RecordType::ANY);
             if !self.truncate_unless(fitted) || asked_itself {
                 return Step::Done(Rcode::NoError);
             }

@@ -21,7 +21,7 @@ use tracing::debug;
 use crate::catalog::Settings;
 use crate::guard::Verdict;
 use crate::model::{LookupName, RecordType, Transport};
-use crate::wire::{self, Answered, ExtendedError, Parsed, Query, Rcode, ResponseWriter};
+use crate::wire::{self, Answered, ExtendedError, Parsed, Query, Rcode, Rejection, ResponseWriter};
 use crate::world::World;
 
 use chase::{Chase, Chased, Scratch, Subject};
@@ -117,8 +117,15 @@ impl Engine {
             _ => Verdict::Send,
         };
         match limit::apply(verdict, answered, subject, &mut writer, start) {
-            Some(answered) => writer.finish(answered),
             None => return false,
+            Some(answered) => match &parsed {
+                Parsed::Rejected(Rejection { unknown_key: Some(key), .. }) => {
+                    writer.finish_unknown_key(answered, key);
+                }
+                _ => {
+                    writer.finish(answered);
+                }
+            },
         }
         true
     }

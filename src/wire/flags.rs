@@ -39,6 +39,8 @@ pub enum Rcode {
     Refused,
     /// 6: a DNAME made a name too long (RFC 6672, section 2.2)
     YxDomain,
+    /// 9: a TSIG by a key that is not known (RFC 8945, section 5.2.1)
+    NotAuth,
     /// 16: an EDNS version we do not speak; needs an OPT to be said
     BadVers,
     /// 23: come back with the cookie you find here (RFC 7873, section 8); needs an OPT
@@ -56,6 +58,7 @@ impl Rcode {
             Self::NotImp => 4,
             Self::Refused => 5,
             Self::YxDomain => 6,
+            Self::NotAuth => 9,
             Self::BadVers => 16,
             Self::BadCookie => 23,
         }
@@ -71,6 +74,7 @@ impl Rcode {
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::YxDomain => "YXDOMAIN",
+            Self::NotAuth => "NOTAUTH",
             Self::BadVers => "BADVERS",
             Self::BadCookie => "BADCOOKIE",
         }

@@ -11,6 +11,7 @@ mod flags;
 mod query;
 mod reply_opt;
 mod response;
+mod tsig;
 
 pub use cookie::{CheckedCookie, Cookie, CookieSecrets, Proof};
 pub use edns::{ClientSubnet, Edns};
@@ -19,3 +20,4 @@ pub use flags::{HEADER_OCTETS, Opcode, Rcode};
 pub use query::{Parsed, Query, Rejection, parse};
 pub use reply_opt::ReplyOpt;
 pub use response::{Answered, Mark, ResponseWriter, Section};
+pub use tsig::UnknownKey;

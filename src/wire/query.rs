@@ -8,6 +8,8 @@
 //! | QDCOUNT ≠ 1, a broken or compressed QNAME | FORMERR, header and OPT only |
 //! | records in the answer or (but for IXFR) authority section | FORMERR |
 //! | a second OPT, an OPT not at the root, a malformed option | FORMERR |
+//! | a TSIG that is not the last record, or malformed | FORMERR (RFC 8945, section 5.2) |
+//! | any other TSIG: there are no keys here | NOTAUTH, BADKEY (RFC 8945, section 5.2.1) |
 //! | EDNS version above 0 | BADVERS (RFC 6891, section 6.1.3) |
 //! | octets behind the last record | FORMERR |
 
@@ -15,6 +17,7 @@ use crate::model::{LookupName, RecordType};
 
 use super::edns::Edns;
 use super::flags::{HEADER_OCTETS, Opcode, QR, Rcode};
+use super::tsig::UnknownKey;
 
 /// A well-formed query. The name itself is left in the [`LookupName`] passed to [`parse`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Rejection<'p> {
     pub question: &'p [u8],
     /// The OPT, as far as it was readable.
     pub edns: Option<Edns>,
+    /// The key of a TSIG, to be told that it is not known.
+    pub unknown_key: Option<UnknownKey<'p>>,
     /// What is wrong; NOERROR if only a cookie was asked for.
     pub rcode: Rcode,
 }
@@ -64,8 +69,9 @@ pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Parsed<'p> {
     if header[2] & QR != 0 {
         return Parsed::Ignored;
     }
-    let reject =
-        |rcode, question, edns| Parsed::Rejected(Rejection { header, question, edns, rcode });
+    let reject = |rcode, question, edns| {
+        Parsed::Rejected(Rejection { header, question, edns, unknown_key: None, rcode })
+    };
     let [questions, answers, authorities, additionals] =
         [4, 6, 8, 10].map(|at| u16::from_be_bytes([header[at], header[at + 1]]));
     let records = [answers, authorities, additionals].map(u32::from).iter().sum();
@@ -75,18 +81,23 @@ pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Parsed<'p> {
     }
     let Some(question) = (questions == 1).then(|| read_question(body, name)).flatten() else {
         let only_options = questions == 0 && answers == 0 && authorities == 0;
-        let edns = only_options.then(|| read_records(body, records).ok().flatten()).flatten();
+        let read = only_options.then(|| read_records(body, records).ok()).flatten();
+        let edns = read.and_then(|records| records.edns);
         return reject(without_question(edns.as_ref()), &[][..], edns);
     };
     let [.., t1, t2, c1, c2] = *question else { return Parsed::Ignored };
     let qtype = RecordType(u16::from_be_bytes([t1, t2]));
-    let (edns, well_formed) = match read_records(&body[question.len()..], records) {
-        Ok(edns) => (edns, true),
-        Err(edns) => (edns, false),
+    let (edns, unknown_key, well_formed) = match read_records(&body[question.len()..], records) {
+        Ok(Records { edns, unknown_key }) => (edns, unknown_key, true),
+        Err(edns) => (edns, None, false),
     };
     let only_asks = answers == 0 && (authorities == 0 || qtype == RecordType::IXFR);
     if !(well_formed && only_asks) {
         return reject(Rcode::FormErr, question, edns);
+    }
+    if unknown_key.is_some() {
+        let rcode = Rcode::NotAuth;
+        return Parsed::Rejected(Rejection { header, question, edns, unknown_key, rcode });
     }
     if edns.is_some_and(|edns| edns.version > 0) {
         return reject(Rcode::BadVers, question, edns);
@@ -118,7 +129,7 @@ fn guess<'p>(
     }
     let Some(question) = read_question(body, name) else { return nothing };
     match read_records(&body[question.len()..], records) {
-        Ok(edns) => (question, edns),
+        Ok(records) => (question, records.edns),
         Err(_) => nothing,
     }
 }
@@ -129,30 +140,46 @@ fn read_question<'p>(body: &'p [u8], name: &mut LookupName) -> Option<&'p [u8]> 
     body.get(..name_octets + 4)
 }
 
+/// What the records behind the question say.
+#[derive(Debug, Default)]
+struct Records<'p> {
+    edns: Option<Edns>,
+    unknown_key: Option<UnknownKey<'p>>,
+}
+
 /// Walks the records behind the question up to the very end of the packet, looking for the
-/// OPT. The error carries what of the OPT was readable.
-fn read_records(mut rest: &[u8], count: u32) -> Result<Option<Edns>, Option<Edns>> {
-    let mut edns = None;
-    for _ in 0..count {
+/// OPT and a TSIG. The error carries what of the OPT was readable.
+fn read_records(mut rest: &[u8], count: u32) -> Result<Records<'_>, Option<Edns>> {
+    let mut found = Records::default();
+    for left in (0..count).rev() {
+        let edns = found.edns;
         let (at_root, after_name) = skip_name(rest).ok_or(edns)?;
         let (fixed, after_fixed) = after_name.split_first_chunk::<10>().ok_or(edns)?;
         let [t1, t2, c1, c2, ttl @ .., l1, l2] = *fixed;
         let length = usize::from(u16::from_be_bytes([l1, l2]));
         let (rdata, next) = after_fixed.split_at_checked(length).ok_or(edns)?;
-        if RecordType(u16::from_be_bytes([t1, t2])) == RecordType::OPT {
-            if edns.is_some() || !at_root {
-                return Err(edns);
+        match RecordType(u16::from_be_bytes([t1, t2])) {
+            RecordType::OPT => {
+                if edns.is_some() || !at_root {
+                    return Err(edns);
+                }
+                let class = u16::from_be_bytes([c1, c2]);
+                let ttl = u32::from_be_bytes(ttl);
+                found.edns = Some(Edns::parse(class, ttl, rdata).map_err(Some)?);
             }
-            let class = u16::from_be_bytes([c1, c2]);
-            edns = Some(Edns::parse(class, u32::from_be_bytes(ttl), rdata).map_err(Some)?);
+            RecordType::TSIG if left > 0 => return Err(edns),
+            RecordType::TSIG => {
+                found.unknown_key = Some(UnknownKey::parse(rest, rdata).ok_or(edns)?);
+            }
+            _ => {}
         }
         rest = next;
     }
-    if rest.is_empty() { Ok(edns) } else { Err(edns) }
+    if rest.is_empty() { Ok(found) } else { Err(found.edns) }
 }
 
 /// Steps over a possibly compressed name: whether it is the root, and what follows it.
-fn skip_name(mut rest: &[u8]) -> Option<(bool, &[u8])> {
+pub(super) fn skip_name(mut rest: &[u8]) -> Option<(bool, &[u8])> {
     let mut at_root = true;
     loop {
         let (&length, after) = rest.split_first()?;
@@ -201,6 +228,12 @@ mod tests {
         let mut opt = [opt, &[0, 10, 0, octets], &vec![7; octets.into()]].concat();
         opt[10] = octets + 4;
         opt
+    }
+
+    /// A TSIG by the key `k` with the algorithm `a` and a MAC of two octets.
+    fn tsig() -> Vec<u8> {
+        let rdata = b"\x01a\0\0\0\0\0\x01\x02\x01\x2c\0\x02mm\xab\xcd\0\0\0\0";
+        [&b"\x01k\0\0\xfa\0\xff\0\0\0\0\0"[..], &[rdata.len() as u8], rdata].concat()
     }
 
     #[test]
@@ -258,6 +291,11 @@ mod tests {
             (with_opts(1, &[&named_opt]), Some(Rcode::FormErr)),
             (with_opts(1, &[&OPT[..10]]), Some(Rcode::FormErr)),
             (with_opts(1, &[&version_one]), Some(Rcode::BadVers)),
+            (with_opts(1, &[&tsig()]), Some(Rcode::NotAuth)),
+            (with_opts(2, &[OPT, &tsig()]), Some(Rcode::NotAuth)),
+            (with_opts(2, &[&tsig(), OPT]), Some(Rcode::FormErr)),
+            (with_opts(2, &[&tsig(), &tsig()]), Some(Rcode::FormErr)),
+            (with_opts(1, &[&[&tsig()[..14], &[0]].concat()]), Some(Rcode::FormErr)),
             // What an option means in another version is not known.
             (with_opts(1, &[&version_one_bad_subnet]), Some(Rcode::BadVers)),
         ] {

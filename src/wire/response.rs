@@ -13,6 +13,7 @@ use crate::zone::Rrset;
 use super::extended_error::ExtendedError;
 use super::flags::{AA, HEADER_OCTETS, QR, RD, Rcode, TC};
 use super::reply_opt::ReplyOpt;
+use super::tsig::UnknownKey;
 
 /// A compression pointer to the question's name, which always follows the header.
 const QUESTION_POINTER: u16 = 0xc000 | HEADER_OCTETS as u16;
@@ -336,8 +337,20 @@ impl<'b> ResponseWriter<'b> {
         }
     }
 
-    /// Fills in the header and adds the OPT.
-    pub fn finish(self, answered: Answered) {
+    /// Fills in the header, adds the OPT, and last the TSIG that says a key is not known, if
+    /// there is room for it.
+    pub fn finish_unknown_key(self, answered: Answered, key: &UnknownKey<'_>) {
+        let fits = self.out.len() + key.octets() <= self.limit;
+        let out = self.finish(answered);
+        if fits {
+            key.write(out);
+            let count = u16::from_be_bytes([out[10], out[11]]) + 1;
+            out[10..12].copy_from_slice(&count.to_be_bytes());
+        }
+    }
+
+    /// Fills in the header and adds the OPT. Returns the whole message.
+    pub fn finish(self, answered: Answered) -> &'b mut Vec<u8> {
         let rcode = answered.rcode.number();
         if answered.authoritative {
             self.out[2] |= AA;
@@ -361,6 +374,7 @@ impl<'b> ResponseWriter<'b> {
             let error = answered.extended_error.filter(|error| error.octets() <= room);
             opt.write(self.out, (rcode >> 4) as u8, answered.scope, error);
         }
+        self.out
     }
 }
 

@@ -173,11 +173,6 @@ impl<'s> Scene<'_, 's> {
         self.ours.message().is_some_and(|message| message.has_flag(AA))
     }
 
-    /// Whether our answer has records of one of the types.
-    pub fn answers_with(&self, types: &[u16]) -> bool {
-        self.section(0).iter().any(|record| types.contains(&record.rtype))
-    }
-
     /// Whether a name is in one of the zones, but not in that of the question.
     pub fn is_in_other_zone(&self, name: &Name) -> bool {
         let zone = self.zone_of(name);

@@ -13,8 +13,6 @@ pub struct Exception {
     pub covers: fn(&Difference<'_>, &Scene<'_, '_>) -> bool,
 }
 
-const SVCB: u16 = 64;
-const HTTPS: u16 = 65;
 
 /// SIG, KEY, RRSIG, NSEC, NSEC3: what stands at an alias, or seems to, in a signed zone.
 const OF_SIGNED_ALIASES: [u16; 5] = [24, 25, 46, 47, 50];
@@ -119,15 +117,6 @@ pub const OF_ANSWERS: &[Exception] = &[
             difference.field == Field::Additional && is_full
         },
     },
-    Exception {
-        reason: "DEFECT: the addresses of the target of an SVCB or HTTPS record in the zone \
-                 should be added (RFC 9460, 4.1)",
-        covers: |difference, scene| {
-            difference.field == Field::Additional
-                && scene.invented().is_empty()
-                && scene.answers_with(&[SVCB, HTTPS])
-        },
-    },
 ];
 
 pub const OF_SERVICES: &[Exception] = &[
@@ -140,15 +129,6 @@ pub const OF_SERVICES: &[Exception] = &[
             difference.field == Field::Additional
                 && scene.invented().is_empty()
                 && scene.lacking().iter().all(|record| record.owner == www)
-        },
-    },
-    Exception {
-        reason: "DEFECT: ANY at the name of a service that is an alias is answered by the alias \
-                 alone, since ANY matches it (RFC 1034, 3.6.2 and 4.3.2, step 3a), as at \
-                 static aliases",
-        covers: |difference, scene| {
-            let depends = [Field::Answer, Field::Chain].contains(&difference.field);
-            depends && difference.case.rtype == ANY && scene.has_alias()
         },
     },
 ];
@@ -219,11 +199,6 @@ pub const OF_ODD_MESSAGES: &[Exception] = &[
             ];
             is_about(difference, &malformed)
         },
-    },
-    Exception {
-        reason: "DEFECT: a query with a TSIG of an unknown key is NOTAUTH (RFC 8945, 5.2.1), \
-                 and FORMERR if the TSIG is not the last record or not the only one (5.2)",
-        covers: |difference, _| is_about(difference, &["a TSIG", "two TSIGs"]),
     },
 ];
 
