@@ -6,13 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use divan::{Bencher, black_box};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
-use meridian::engine::Engine;
+use meridian::engine::{Engine, Instance, Now};
 use meridian::health::HealthTable;
 use meridian::model::{LookupName, MemoryFiles, Transport};
 use meridian::world::Writer;
@@ -36,9 +36,11 @@ fn main() {
     divan::Divan::from_args().sample_size(1000).main();
 }
 
-/// A world with one service per policy over eight sites, and 100,000 static names.
-fn world() -> Writer {
-    let mut config = String::from(
+/// A world with one service per policy over eight sites, and 100,000 static names; `more`
+/// stands in front of its configuration.
+fn world(more: &str) -> Writer {
+    let mut config = String::from(more);
+    config.push_str(
         "[geoip]\ndatabases = [\"country.mmdb\"]\n[[zone]]\nname = \"example.com\"\nfile = \"zone\"\n",
     );
     for (site, latitude, longitude) in SITES {
@@ -69,6 +71,10 @@ fn world() -> Writer {
     Writer::new(catalog, health)
 }
 
+fn unix_seconds() -> u32 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
+}
+
 fn query(name: &str, subnet: Option<IpAddr>) -> Vec<u8> {
     let mut message = Message::new(1, MessageType::Query, OpCode::Query);
     message.add_query(Query::query(Name::from_ascii(name).unwrap(), RecordType::A));
@@ -82,9 +88,17 @@ fn query(name: &str, subnet: Option<IpAddr>) -> Vec<u8> {
 }
 
 fn answer(bencher: Bencher<'_, '_>, query: &[u8]) {
-    let writer = world();
+    answer_with("", bencher, query);
+}
+
+fn answer_with(config: &str, bencher: Bencher<'_, '_>, query: &[u8]) {
+    let writer = world(config);
     let listener = ([127, 0, 0, 1], 53).into();
-    let mut engine = Engine::new(writer.world().clone(), Arc::default(), listener);
+    // The clock that the daemon has: limits read it.
+    let started = Instant::now();
+    let clock = move || Now { since_start: started.elapsed(), unix_seconds: unix_seconds() };
+    let instance = Instance { clock: Box::new(clock), ..Instance::default() };
+    let mut engine = Engine::new(writer.world().clone(), Arc::new(instance), listener);
     let peer: SocketAddr = "203.0.113.9:4242".parse().unwrap();
     let mut reply = Vec::with_capacity(4096);
     bencher.bench_local(|| {
@@ -102,6 +116,21 @@ fn service(bencher: Bencher<'_, '_>, policy: &str) {
 #[divan::bench(args = ["host-5000", "nope", "a.b.c.d.host-5000"])]
 fn static_name(bencher: Bencher<'_, '_>, name: &str) {
     answer(bencher, &query(&format!("{name}.example.com."), None));
+}
+
+/// A static name without limits, within one or two of them, and beyond.
+#[divan::bench(args = ["off", "within one", "within two", "beyond"])]
+fn limited(bencher: Bencher<'_, '_>, limits: &str) {
+    let keys = match limits {
+        "off" => "",
+        "within one" => "responses_per_second = 1000000\nwindow = \"60s\"",
+        "within two" => {
+            "responses_per_second = 1000000\nall_per_second = 1000000\nwindow = \"60s\""
+        }
+        _ => "responses_per_second = 1",
+    };
+    let config = format!("[rate_limit]\n{keys}\n");
+    answer_with(&config, bencher, &query("host-5000.example.com.", None));
 }
 
 #[divan::bench]
@@ -123,7 +152,7 @@ fn parse(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(args = ["193.99.144.80", "2a02:2e0::1"])]
 fn geo_map(bencher: Bencher<'_, '_>, client: &str) {
-    let writer = world();
+    let writer = world("");
     let snapshot = writer.world().snapshot();
     let map = snapshot.catalog.geo.maps.values().next().unwrap().clone();
     let client: IpAddr = client.parse().unwrap();

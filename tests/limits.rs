@@ -65,11 +65,26 @@ impl Tally {
             self.slipped += 1;
             return;
         }
-        // An OPT without options, or with a cookie, ends the message.
-        let extended = reply.windows(3).rposition(|octets| octets == [0, 0, 41]);
-        let upper = extended.map_or(0, |at| u16::from(reply[at + 5]));
-        *self.by_rcode.entry(upper << 4 | u16::from(reply[3] & 0x0f)).or_default() += 1;
+        *self.by_rcode.entry(rcode_of(reply)).or_default() += 1;
     }
+}
+
+/// The rdata of the OPT, which is the last record if it is there, with the place where the
+/// OPT begins.
+fn opt_of(reply: &[u8]) -> Option<(usize, &[u8])> {
+    let begins = |at: &usize| {
+        let rest = &reply[*at..];
+        rest.starts_with(&[0, 0, 41])
+            && 11 + usize::from(u16::from_be_bytes([rest[9], rest[10]])) == rest.len()
+    };
+    let at = (12..reply.len().saturating_sub(10)).find(begins)?;
+    Some((at, &reply[at + 11..]))
+}
+
+/// The response code with its upper bits.
+fn rcode_of(reply: &[u8]) -> u16 {
+    let upper = opt_of(reply).map_or(0, |(at, _)| u16::from(reply[at + 5]));
+    upper << 4 | u16::from(reply[3] & 0x0f)
 }
 
 /// Asks the same thing `count` times, and takes what comes back. Every now and then a name
@@ -197,16 +212,17 @@ fn a_short_reply_has_the_question_and_the_opt_and_nothing_else() {
     let server = Server::start(&folder);
     let client = client("127.0.0.1", server.address);
     let mut buffer = [0; 4096];
-    let mut exchange = |question: &[u8]| {
+    // One a second is whole.
+    let mut short_reply_to = |question: &[u8]| loop {
         client.send(question).unwrap();
         let octets = client.recv(&mut buffer).unwrap();
-        buffer[..octets].to_vec()
+        if buffer[2] & 2 != 0 {
+            break buffer[..octets].to_vec();
+        }
     };
     let plain = packet(7, "wWw.example.com", A, None);
     let opt = packet(8, "wWw.example.com", A, Some(&[]));
-    let replies: Vec<_> = [&plain, &plain, &plain, &opt].map(|question| exchange(question)).into();
-    // In a second at most two of them can be whole.
-    let (short_plain, short_opt) = (&replies[2], &replies[3]);
+    let (short_plain, short_opt) = (short_reply_to(&plain), short_reply_to(&opt));
     assert_eq!(short_plain[2..12], [0x82, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     assert_eq!(short_plain[12..], plain[12..]);
     assert_eq!(short_opt[2..12], [0x82, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
@@ -222,26 +238,6 @@ fn who_is_exempt_is_not_limited() {
     assert_eq!(flood(&exempt, &question, 100).rcode(0), 100);
     let other = client("127.0.0.129", server.address);
     assert!(flood(&other, &question, 100).slipped > 0);
-}
-
-/// A client with a good cookie is no forgery; one without gets a chance to show one.
-#[test]
-fn who_shows_our_cookie_is_not_limited() {
-    const COOKIE: u16 = 10;
-    let folder = limited("responses_per_second = 5\nwindow = \"1s\"\nslip = 1");
-    let mut server = Server::start(&folder);
-    let admin = admin_of(&mut server);
-    let client = client("127.0.0.1", server.address);
-    let with = |cookie: &[u8]| packet(7, "www.example.com", A, Some(&option(COOKIE, cookie)));
-    let tally = flood(&client, &with(&[7; 8]), 200);
-    assert_about(tally.rcode(0), 5, 5.0, tally.took);
-    assert_eq!((tally.rcode(23), tally.slipped), (200 - tally.rcode(0), 0), "BADCOOKIE");
-    assert_eq!(metric(admin, "badcookie"), tally.rcode(23));
-    client.send(&with(&[7; 8])).unwrap();
-    let mut buffer = [0; 512];
-    let octets = client.recv(&mut buffer).unwrap();
-    let given = buffer[octets - 24..octets].to_vec();
-    assert_eq!(flood(&client, &with(&given), 200).rcode(0), 200);
 }
 
 #[test]
@@ -285,6 +281,47 @@ fn a_reload_changes_limits_and_forgets_nothing() {
     assert_eq!(metric(admin, "drop"), dropped);
 }
 
+#[test]
+fn a_cookie_lifts_the_limit_and_bad_ones_get_another() {
+    const COOKIE: u16 = 10;
+    const BADCOOKIE: u16 = 23;
+    let folder = limited("responses_per_second = 10\nwindow = \"1s\"");
+    let mut server = Server::start(&folder);
+    let admin = admin_of(&mut server);
+    let client = client("127.0.0.1", server.address);
+    let asked = |cookie: &[u8]| packet(7, "www.example.com", A, Some(&option(COOKIE, cookie)));
+    // Without ours, the limit holds; what slips gives one instead of TC.
+    let tally = flood(&client, &asked(b"01234567"), 500);
+    assert_about(tally.rcode(0), 10, 10.0, tally.took);
+    assert_eq!(tally.slipped, 0);
+    assert_eq!(tally.rcode(BADCOOKIE), (500 - tally.rcode(0)) / 2);
+    assert_eq!(metric(admin, "badcookie"), tally.rcode(BADCOOKIE));
+    // One that is not good is as if there were none.
+    let forged = flood(&client, &asked(b"01234567\x01\0\0\0abcdefghijkl"), 100);
+    assert!(forged.rcode(BADCOOKIE) >= 40 && forged.slipped == 0, "{forged:?}");
+    // A client takes what it gets and is never held up again.
+    let cookie = loop {
+        client.send(&asked(b"01234567")).unwrap();
+        client.send(&asked(b"01234567")).unwrap();
+        let mut buffer = [0; 512];
+        let octets = client.recv(&mut buffer).expect("every second one is answered");
+        if rcode_of(&buffer[..octets]) == BADCOOKIE {
+            assert_eq!(buffer[2..12], [0x80, 7, 0, 1, 0, 0, 0, 0, 0, 1]);
+            let (_, options) = opt_of(&buffer[..octets]).unwrap();
+            let cookie = options[4..].to_vec();
+            assert_eq!(options, option(COOKIE, &cookie));
+            assert!(cookie.len() == 24 && cookie.starts_with(b"01234567"), "{cookie:?}");
+            break cookie;
+        }
+    };
+    // Takes in what is still on its way.
+    flood(&client, &asked(b"01234567"), 1);
+    assert_eq!(flood(&client, &asked(&cookie), 500).rcode(0), 500);
+    // It is good for one address only.
+    let thief = self::client("127.0.0.2", server.address);
+    assert!(flood(&thief, &asked(&cookie), 100).rcode(BADCOOKIE) >= 40);
+}
+
 /// Two listeners: the address of the first and of the second.
 fn two_listeners(server: &mut Server) -> [SocketAddr; 2] {
     let line = server.wait_for("listening on UDP and TCP");
@@ -304,8 +341,12 @@ fn listeners_take_queries_by_their_lists() {
         let mut buffer = [0; 512];
         client.send(&packet(7, "www.example.com", A, Some(&[]))).unwrap();
         let octets = client.recv(&mut buffer).unwrap();
-        assert!(octets > 12 && buffer[3] & 0x0f == 0 || buffer[7] == 0, "REFUSED is empty");
-        buffer[3] & 0x0f
+        let rcode = buffer[3] & 0x0f;
+        // A refusal has no records, and says why: Prohibited (RFC 8914, section 4.19).
+        let (_, options) = opt_of(&buffer[..octets]).expect("an OPT");
+        let (records, error) = if rcode == 0 { (1, vec![]) } else { (0, option(15, &[0, 18])) };
+        assert_eq!((buffer[7], options), (records, &error[..]), "{from} {to}");
+        rcode
     };
     for (from, of_first, of_second) in
         [("127.0.1.1", 0, 5), ("127.0.2.1", 5, 0), ("127.0.0.1", 5, 5)]

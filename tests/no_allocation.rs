@@ -26,9 +26,6 @@ const CONFIG: &str = "
 [server]
 identity = \"here\"
 allow_query = [\"192.0.2.0/24\", \"2001:db8::/32\"]
-[rate_limit]
-responses_per_second = 1000000
-all_per_second = 1000000
 [geoip]
 databases = [\"country.mmdb\"]
 [[geoip.override]]
@@ -82,8 +79,9 @@ ns.child A 192.0.2.60
 const POLICIES: [&str; 7] =
     ["round-robin", "random", "weighted", "geo-proximity", "failover", "hash", "name-hash"];
 
-fn engine() -> Engine {
-    let mut text = CONFIG.to_owned();
+/// An engine with these limits.
+fn engine(limits: &str) -> Engine {
+    let mut text = format!("{CONFIG}[rate_limit]\n{limits}\n");
     for policy in POLICIES {
         text += &format!(
             "[service.{policy}]\nnames = [\"{policy}.example.com\", \"*.{policy}.example.com\"]\n\
@@ -205,7 +203,7 @@ fn questions() -> Vec<(Vec<u8>, u8, u8)> {
 
 #[test]
 fn answering_allocates_nothing() {
-    let mut engine = engine();
+    let mut engine = engine("");
     let questions = questions();
     let peer: SocketAddr = "192.0.2.200:5353".parse().unwrap();
     let mut reply = Vec::with_capacity(4096);
@@ -235,7 +233,38 @@ fn answering_allocates_nothing() {
         assert!(!engine.answer(packet, peer, Transport::Udp, &mut reply));
     }
     assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0);
+    assert_limits_allocate_nothing(&questions, peer, &mut reply);
     // And the counter counts.
     drop(std::hint::black_box(Box::new(0)));
     assert_ne!(ALLOCATIONS.load(SeqCst), before);
+}
+
+/// Neither within limits nor beyond; the line in the log is for those who write it.
+fn assert_limits_allocate_nothing(
+    questions: &[(Vec<u8>, u8, u8)],
+    peer: SocketAddr,
+    reply: &mut Vec<u8>,
+) {
+    for (limits, sent) in [
+        ("responses_per_second = 1000000\nall_per_second = 1000000", true),
+        ("responses_per_second = 1\nwindow = \"1s\"\nslip = 0", false),
+        ("responses_per_second = 1\nwindow = \"1s\"\nslip = 1", true),
+        ("responses_per_second = 1\nwindow = \"1s\"\nlog_only = true", true),
+    ] {
+        let mut engine = engine(limits);
+        // The clock stands still: what is used up stays so.
+        for _ in 0..2 {
+            questions.iter().for_each(|(query, ..)| {
+                engine.answer(query, peer, Transport::Udp, reply);
+            });
+        }
+        for (query, ..) in questions {
+            let before = ALLOCATIONS.load(SeqCst);
+            for _ in 0..20 {
+                assert_eq!(engine.answer(query, peer, Transport::Udp, reply), sent, "{limits}");
+            }
+            let allocations = ALLOCATIONS.load(SeqCst) - before;
+            assert_eq!(allocations, 0, "{limits} {}", String::from_utf8_lossy(query));
+        }
+    }
 }
