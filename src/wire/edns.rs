@@ -163,9 +163,10 @@ impl Edns {
     /// Takes in one option. Returns whether it was well-formed, as far as we can tell.
     fn take(&mut self, code: u16, payload: &[u8]) -> bool {
         match code {
-            CLIENT_SUBNET if self.client_subnet.is_none() => {
-                self.client_subnet = ClientSubnet::parse(payload);
-                self.client_subnet.is_some()
+            CLIENT_SUBNET => {
+                let subnet = ClientSubnet::parse(payload);
+                self.client_subnet = self.client_subnet.or(subnet);
+                subnet.is_some()
             }
             COOKIE if self.cookie.is_none() => {
                 self.cookie = Cookie::parse(payload);
@@ -233,6 +234,13 @@ mod tests {
         let edns = Edns::parse(1232, 0, &options).unwrap();
         assert!(edns.wants_nsid && edns.wants_keepalive && edns.cookie.is_some());
         assert_eq!(edns.client_subnet, None);
+        // The first of two counts, and the second must be well-formed, too.
+        let subnets = |second: u8| {
+            let first = [0, 8, 0, 5, 0, 1, 8, 0, 10];
+            Edns::parse(1232, 0, &[&first[..], &[0, 8, 0, 5, 0, 1, 8, second, 11]].concat())
+        };
+        assert_eq!(subnets(0).unwrap().client_subnet.unwrap().octets[0], 10);
+        assert!(subnets(8).is_err());
         // A cookie of 9 octets is none.
         assert!(Edns::parse(1232, 0, &[&[0, 10, 0, 9][..], &[5; 9]].concat()).is_err());
     }
