@@ -69,10 +69,14 @@ fn a_batch_holds_no_more_than_its_slots() {
         client.send_to(&[number], local).unwrap();
     }
     let mut batch = Batch::new(512);
-    assert_eq!(batch.receive(socket.as_fd(), Wait::ForFirst).unwrap(), BATCH);
-    assert_eq!(batch.receive(socket.as_fd(), Wait::ForFirst).unwrap(), 3);
-    let queries: Vec<_> = batch.datagrams().map(|datagram| datagram.query.to_vec()).collect();
-    assert_eq!(queries, [[32], [33], [34]]);
+    // A busy kernel may have only some of them queued yet.
+    let mut queries = Vec::new();
+    while queries.len() < BATCH + 3 {
+        assert!(batch.receive(socket.as_fd(), Wait::ForFirst).unwrap() <= BATCH);
+        queries.extend(batch.datagrams().map(|datagram| datagram.query.to_vec()));
+    }
+    let sent: Vec<_> = (0..BATCH as u8 + 3).map(|number| vec![number]).collect();
+    assert_eq!(queries, sent);
 }
 
 #[test]
@@ -85,11 +89,15 @@ fn each_datagram_keeps_its_own_peer_and_length() {
         for (number, client) in clients.iter().enumerate() {
             client.send_to(&vec![number as u8; length + number], local).unwrap();
         }
-        assert_eq!(batch.receive(socket.as_fd(), Wait::ForFirst).unwrap(), clients.len());
-        for (number, datagram) in batch.datagrams().enumerate() {
-            assert_eq!(datagram.peer, clients[number].local_addr().unwrap());
-            assert_eq!(datagram.query, vec![number as u8; length + number]);
-            assert!(!datagram.truncated);
+        let mut number = 0;
+        while number < clients.len() {
+            batch.receive(socket.as_fd(), Wait::ForFirst).unwrap();
+            for datagram in batch.datagrams() {
+                assert_eq!(datagram.peer, clients[number].local_addr().unwrap());
+                assert_eq!(datagram.query, vec![number as u8; length + number]);
+                assert!(!datagram.truncated);
+                number += 1;
+            }
         }
     }
 }
