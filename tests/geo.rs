@@ -287,7 +287,8 @@ fn the_option_comes_back_as_it_was_sent_with_a_scope() {
         assert_eq!((reply[3] & 0xf, &reply[4..12]), (0, &[0, 1, 0, 1, 0, 0, 0, 1][..]));
     }
     // Options we do not speak are passed over, and not sent back.
-    let options = [option(65_001, &[1; 8]), option(65001, b"x"), option(8, &[0, 1, 8, 0, 9])].concat();
+    let options =
+        [option(65_001, &[1; 8]), option(65001, b"x"), option(8, &[0, 1, 8, 0, 9])].concat();
     let query = packet(7, "www.example.com", 1, Some(&options));
     let reply = send(server.address, &query, Duration::from_secs(5)).expect("a reply");
     assert!(reply.ends_with(&[0, 8, 0, 5, 0, 1, 8, reply[reply.len() - 2], 9]), "{reply:?}");
