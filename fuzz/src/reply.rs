@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use meridian::model::{LookupName, Transport};
 use meridian::wire::{self, ClientSubnet, Edns, HEADER_OCTETS, Parsed, Rcode};
 
@@ -52,7 +52,7 @@ pub fn check(query: &[u8], transport: Transport, max_udp: u16, answered: bool, r
     assert!(reply.len() <= limit, "{} octets where {limit} are the limit", reply.len());
     check_header(query, reply);
     check_question(query, reply, &asked);
-    let Some(message) = decode(reply, asked.edns.as_ref()) else { return };
+    let message = decode(reply, asked.edns.as_ref());
     check_edns(&message, asked.edns.as_ref(), max_udp);
     check_code(&message, asked.rejection);
     check_records(&message);
@@ -101,22 +101,28 @@ fn question_end(message: &[u8]) -> usize {
     at + 1 + 4
 }
 
-/// The reply as hickory reads it, to its last octet. `None` if it cannot be read although
-/// nothing is wrong with it.
-fn decode(reply: &[u8], asked: Option<&Edns>) -> Option<Message> {
-    let mut decoder = BinDecoder::new(reply);
-    match Message::read(&mut decoder) {
-        Ok(message) => {
-            assert!(decoder.is_empty(), "octets behind the last record");
-            Some(message)
-        }
-        // The family 0 of RFC 7871, section 7.1.2, is echoed, and unknown to hickory.
-        Err(DecodeError::UnknownAddressFamily(0))
-            if asked.and_then(|edns| edns.client_subnet).is_some_and(says_nothing) =>
-        {
-            None
-        }
+/// The reply as hickory reads it, to its last octet.
+fn decode(reply: &[u8], asked: Option<&Edns>) -> Message {
+    let mut reply = reply.to_vec();
+    if asked.and_then(|edns| edns.client_subnet).is_some_and(says_nothing) {
+        name_the_family(&mut reply);
+    }
+    let mut decoder = BinDecoder::new(&reply);
+    let message = match Message::read(&mut decoder) {
+        Ok(message) => message,
         Err(error) => panic!("hickory cannot read the reply: {error}"),
+    };
+    assert!(decoder.is_empty(), "octets behind the last record");
+    message
+}
+
+/// Makes the family 0 of RFC 7871, section 7.1.2, which is echoed and unknown to hickory, the
+/// family 1. The option is of the same form then.
+fn name_the_family(reply: &mut [u8]) {
+    const OPTION: [u8; 8] = [0, 8, 0, 4, 0, 0, 0, 0];
+    let at = reply.windows(OPTION.len()).rposition(|window| window == OPTION);
+    if let Some(at) = at {
+        reply[at + 5] = 1;
     }
 }
 
