@@ -205,8 +205,13 @@ impl<'a, 'b> Chase<'a, 'b> {
         }
     }
 
-    /// Puts an RRset of the current name into the answer, or says that it did not fit.
+    /// Puts an RRset of the current name into the answer, or says that it did not fit. A
+    /// DNAME that led here is there already (RFC 2181, section 5).
     fn put(&mut self, rrset: &Rrset) -> bool {
+        let own = self.name.suffix_hash(self.name.label_count());
+        if rrset.rtype() == RecordType::DNAME && self.redirected_by[..self.hops].contains(&own) {
+            return true;
+        }
         let owner = owner_of(self.hops, self.name);
         let fitted = self.writer.rrset(Section::Answer, owner, rrset, rrset.ttl());
         self.truncate_unless(fitted)

@@ -55,6 +55,10 @@ fn a_dname_met_twice_is_said_once() {
     let reply = ask(&mut engine, "x.d.example.com.", HickoryType::A);
     let dnames = shown(&reply.answers).into_iter().filter(|shown| shown.ends_with("DNAME"));
     assert_eq!(dnames.collect::<Vec<_>>(), ["d.example.com. DNAME"]);
+    // So is one that is asked for and leads to its own name.
+    let mut up = self::engine("up DNAME @\n");
+    let reply = ask(&mut up, "up.up.example.com.", HickoryType::DNAME);
+    assert_eq!(shown(&reply.answers), ["up.example.com. DNAME", "up.up.example.com. CNAME"]);
     // Two that lead to each other are two.
     let reply = ask(&mut engine, "x.w.example.com.", HickoryType::A);
     assert_eq!(
