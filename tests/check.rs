@@ -142,7 +142,6 @@ fn every_kind_of_mistake_is_told_with_its_place() {
         (ZONE, "mail A", "mail AX", "AX", "AX"),
         (ZONE, "10 mail", "mail", "", "MX"),
         (ZONE, "mail A 192.0.2.25", "mail A 192.0.2.25\nmail CNAME ns1", "", "CNAME"),
-        (ZONE, "mail A", "mail.example.org. A", "mail.example.org.", "outside the zone"),
         (ZONE, "mail A", "$INCLUDE gone.inc\nmail A", "", "gone.inc"),
         (ZONE, "mail A 192.0.2.25", "mail TXT \"open", "", "quot"),
         (ZONE, "$TTL 300", "$TTL 99999999999", "99999999999", "99999999999"),
@@ -288,6 +287,26 @@ fn what_is_good_passes_and_is_summed_up() {
     );
     let quiet = meridian(&["check", "--quiet", "-c", folder.config().to_str().unwrap()]);
     assert_eq!((quiet.status.code(), quiet.stdout.len(), quiet.stderr.len()), (Some(0), 0, 0));
+}
+
+#[test]
+fn what_is_hardly_meant_is_warned_of_and_passes() {
+    let folder = folder();
+    let records = "mail.example.org. A 192.0.2.26\n*.child NS ns.example.net.\n";
+    folder.write("example.com.zone", &format!("{ZONE_HEAD}{RECORDS}{records}"));
+    let output = check(&folder);
+    let message = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    assert!(output.stdout.starts_with(folder.config().to_str().unwrap().as_bytes()));
+    let line = 1 + ZONE_HEAD.lines().count() + RECORDS.lines().count();
+    for says in [
+        format!("example.com.zone:{line}: mail.example.org. is outside the zone example.com."),
+        format!("example.com.zone:{}: NS at the wildcard *.child.example.com.", line + 1),
+    ] {
+        assert!(message.contains(&says), "{says:?} is said:\n{message}");
+    }
+    assert_eq!(message.matches("warning: ").count(), 2, "{message}");
+    assert_eq!(message.matches("help: ").count(), 2, "{message}");
 }
 
 #[test]

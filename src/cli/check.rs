@@ -1,4 +1,5 @@
-//! `meridian check`: every error of a configuration, or what it holds.
+//! `meridian check`: every error of a configuration, or what it holds and what in its
+//! zones is hardly meant.
 
 use clap::Args;
 
@@ -20,6 +21,12 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<(), anyhow::Error> {
         let catalog = load(&self.path.config, &DiskFiles)?;
+        for warning in catalog.zones.warnings() {
+            eprintln!("warning: {warning}");
+            if let Some(advice) = &warning.advice {
+                eprintln!("help: {advice}");
+            }
+        }
         if !self.quiet {
             println!("{}: {}", self.path.config.display(), summary(&catalog));
         }

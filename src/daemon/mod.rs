@@ -175,6 +175,7 @@ impl Server {
         runtime: &tokio::runtime::Handle,
     ) -> Result<Self, anyhow::Error> {
         let settings = catalog.settings.clone();
+        warn_of_zones(&catalog);
         // Sockets first: an address that is taken should be said before anything is probed,
         // and queries that come early wait in the socket.
         let listeners = Listeners::bind(&listen_config(&settings))?;
@@ -294,6 +295,7 @@ impl Server {
         match compiled {
             Ok(catalog) => {
                 self.warn_of_restart(&catalog.settings);
+                warn_of_zones(&catalog);
                 // A file that was not watched yet may have changed since it was read.
                 self.compile_again |= self.watcher.watch(&catalog.files);
                 let targets = catalog.targets.clone();
@@ -391,6 +393,13 @@ async fn finished(
         let diagnostic = Diagnostic::about_file(path, format!("reading it failed: {error}"));
         Err(Refused { diagnostics: diagnostic.into(), files: Vec::new() })
     })
+}
+
+/// Says what of the zones is hardly meant as it was written.
+fn warn_of_zones(catalog: &Catalog) {
+    for warning in catalog.zones.warnings() {
+        warn!(advice = warning.advice.as_deref().unwrap_or_default(), "{warning}");
+    }
 }
 
 fn listen_config(settings: &Settings) -> ListenConfig {

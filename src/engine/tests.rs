@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use hickory_proto::op::{Message, MessageType, OpCode, Query as Question};
+use hickory_proto::op::{Message, MessageType, OpCode, Query as Question, ResponseCode};
 use hickory_proto::rr::RecordType as HickoryType;
 
 use super::*;
@@ -119,5 +119,31 @@ fn a_service_binding_brings_the_addresses_it_leads_to() {
             (1, &hosts.iter().map(ToString::to_string).collect::<Vec<_>>()[..]),
             "{name}"
         );
+    }
+}
+/// A wildcard's NS and DNAME are data for the names it stands for (RFC 4592, section 4).
+#[test]
+fn a_wildcard_answers_with_its_ns_and_dname() {
+    let mut engine = engine("*.c NS ns\n*.d DNAME t\na.t A 192.0.2.1\nlink CNAME x.c\n");
+    for (name, rtype, answers, authorities, authoritative) in [
+        ("x.c", HickoryType::NS, &["x.c.example.com. NS"][..], &[][..], true),
+        ("x.c", HickoryType::A, &[], &["example.com. SOA"], true),
+        ("link", HickoryType::A, &["link.example.com. CNAME"], &["example.com. SOA"], true),
+        ("x.*.c", HickoryType::A, &[], &["*.c.example.com. NS"], false),
+        ("x.d", HickoryType::DNAME, &["x.d.example.com. DNAME"], &[], true),
+        ("a.x.d", HickoryType::A, &[], &["example.com. SOA"], true),
+        (
+            "a.*.d",
+            HickoryType::A,
+            &["*.d.example.com. DNAME", "a.*.d.example.com. CNAME", "a.t.example.com. A"],
+            &[],
+            true,
+        ),
+    ] {
+        let reply = ask(&mut engine, &format!("{name}.example.com."), rtype);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError, "{name} {rtype}");
+        assert_eq!(shown(&reply.answers), answers, "{name} {rtype}");
+        assert_eq!(shown(&reply.authorities), authorities, "{name} {rtype}");
+        assert_eq!(reply.metadata.authoritative, authoritative, "{name} {rtype}");
     }
 }

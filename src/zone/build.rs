@@ -2,8 +2,9 @@
 //!
 //! Three steps: gather what lies at each name, decide what kind of name each is, and link
 //! the tree. All rules that keep data apart are checked here, once, so that `lookup` has
-//! none to check. Whether targets exist, or name servers have addresses, is not checked:
-//! that is advice for a linter, and no reason not to serve.
+//! none to check. What can be served, but hardly means what its author thought, is warned
+//! of. Whether targets exist, or name servers have addresses, is not checked: that is
+//! advice for a linter, and no reason not to serve.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -14,11 +15,14 @@ use crate::model::{LookupName, RecordType, ServiceId, WireName, name_hash};
 
 use super::error::ZoneError;
 use super::node::{Content, Cut, Node, NodeIndex, NodeKind, Standing};
-use super::record::{Place, Record, Rrset};
+use super::record::{Place, Record, Rrset, comparable};
 use super::tree::Zone;
 
 /// The shortest SOA RDATA: two root names and five 32-bit numbers (RFC 1035, 3.3.13).
 const MIN_SOA_OCTETS: usize = 22;
+
+/// After so many warnings nothing more is said.
+const MAX_WARNINGS: usize = 50;
 
 impl Zone {
     /// Makes a zone of its records and of the names that belong to services.
@@ -51,24 +55,24 @@ struct Builder {
     file: PathBuf,
     drafts: HashMap<WireName, Draft>,
     errors: Vec<ZoneError>,
+    warnings: Vec<ZoneError>,
 }
 
 impl Builder {
     fn new(apex: WireName) -> Self {
         // The apex exists whatever is written.
         let drafts = HashMap::from([(apex.clone(), Draft::default())]);
-        Self { apex, file: PathBuf::new(), drafts, errors: Vec::new() }
+        Self { apex, file: PathBuf::new(), drafts, errors: Vec::new(), warnings: Vec::new() }
     }
 
     fn refuse(&mut self, place: &Place, message: String, advice: &str) {
-        self.errors.push(ZoneError {
-            file: place.file.to_path_buf(),
-            line: Some(place.line),
-            column: None,
-            message,
-            advice: Some(advice.to_owned()),
-            service: None,
-        });
+        self.errors.push(at_place(place, message, advice));
+    }
+
+    fn warn(&mut self, place: &Place, message: String, advice: &str) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(at_place(place, message, advice));
+        }
     }
 
     fn refuse_service(&mut self, service: ServiceId, message: String, advice: &str) {
@@ -88,8 +92,9 @@ impl Builder {
         }
         for record in records {
             if !record.owner.is_at_or_below(&self.apex) {
-                let message = format!("{} is outside the zone {}", record.owner, self.apex);
-                self.refuse(&record.place, message, "move the record to its own zone");
+                let message =
+                    format!("{} is outside the zone {}: not served", record.owner, self.apex);
+                self.warn(&record.place, message, "move the record to its own zone");
                 continue;
             }
             let draft = self.drafts.entry(record.owner.clone()).or_default();
@@ -167,6 +172,7 @@ impl Builder {
             record_count,
             nodes: nodes.into(),
             index,
+            warnings: self.warnings,
         })
     }
 
@@ -189,26 +195,28 @@ impl Builder {
     /// no      no      no                      plain
     /// yes     no      no                      alias: nothing else but RRSIG and NSEC
     /// no      yes     no                      DNAME
-    /// no      no      yes                     cut
-    /// any two of them                         refused
+    /// no      any     yes                     cut; the DNAME is not ours to say
+    /// yes         any other of them           refused
     /// ```
     fn decide_kind(&mut self, owner: &WireName, mut draft: Draft) -> NodeKind {
         let at_apex = *owner == self.apex;
         self.check_soa(owner, &draft, at_apex);
-        self.check_wildcard(owner, &draft);
+        self.warn_of_wildcard(owner, &draft);
         self.check_service(owner, &draft, at_apex);
         let mut take = |builder: &mut Self, rtype| {
             let records = draft.records.remove(&rtype)?;
             builder.rrset(owner, rtype, &records).map(|rrset| (rrset, records))
         };
         let cname = take(self, RecordType::CNAME);
-        let dname = take(self, RecordType::DNAME);
         let ns = if at_apex { None } else { take(self, RecordType::NS) };
-        let ds = if ns.is_some() { take(self, RecordType::DS) } else { None };
-        if let (Some((_, records)), Some(_)) = (&ns, &dname) {
-            let message = format!("{owner} has both NS and DNAME records");
+        let (ds, dname) = match ns {
+            Some(_) => (take(self, RecordType::DS), None),
+            None => (None, take(self, RecordType::DNAME)),
+        };
+        if let (Some(_), Some(hidden)) = (&ns, draft.records.get(&RecordType::DNAME)) {
+            let message = format!("the DNAME record of {owner} is hidden by its NS records");
             let advice = "below a name is either a delegation or a redirection: remove one";
-            self.refuse(&records[0].place, message, advice);
+            self.warn(&hidden[0].place, message, advice);
         }
         if let Some((_, records)) = &cname {
             let others = draft.records.keys().copied();
@@ -245,7 +253,8 @@ impl Builder {
         };
         let single = [RecordType::SOA, RecordType::CNAME, RecordType::DNAME].contains(&rtype);
         if single && rrset.count() > 1 {
-            let extra = records.iter().find(|record| record.rdata != records[0].rdata);
+            let first = comparable(rtype, &records[0].rdata);
+            let extra = records.iter().find(|record| comparable(rtype, &record.rdata) != first);
             let place = extra.unwrap_or(&records[0]).place.clone();
             let message = format!("{owner} has a second {rtype} record");
             self.refuse(&place, message, "a name has at most one: remove all but one");
@@ -266,16 +275,16 @@ impl Builder {
         }
     }
 
-    /// What a wildcard that delegates or redirects should do is left undefined
-    /// (RFC 4592, sections 4.2 and 4.4): it is refused rather than guessed.
-    fn check_wildcard(&mut self, owner: &WireName, draft: &Draft) {
-        for rtype in [RecordType::NS, RecordType::DNAME] {
+    /// A wildcard neither delegates nor redirects the names it stands for: see `lookup`
+    /// (RFC 4592, sections 4.2 and 4.4).
+    fn warn_of_wildcard(&mut self, owner: &WireName, draft: &Draft) {
+        if !owner.is_wildcard() || *owner == self.apex {
+            return;
+        }
+        for (rtype, what) in [(RecordType::NS, "delegates"), (RecordType::DNAME, "redirects")] {
             let Some(records) = draft.records.get(&rtype) else { continue };
-            if owner.is_wildcard() && *owner != self.apex {
-                let message = format!("{rtype} at the wildcard {owner}");
-                let advice = "what this means is undefined (RFC 4592, section 4): name each child";
-                self.refuse(&records[0].place, message, advice);
-            }
+            let message = format!("{rtype} at the wildcard {owner} {what} no name it stands for");
+            self.warn(&records[0].place, message, "give each such name records of its own");
         }
     }
 
@@ -324,6 +333,18 @@ impl Builder {
             let message = format!("the service name {} lies below a {above}", node.owner);
             self.refuse_service(service, message, "nobody would ever be sent here for it");
         }
+    }
+}
+
+/// What is wrong with a record.
+fn at_place(place: &Place, message: String, advice: &str) -> ZoneError {
+    ZoneError {
+        file: place.file.to_path_buf(),
+        line: Some(place.line),
+        column: None,
+        message,
+        advice: Some(advice.to_owned()),
+        service: None,
     }
 }
 

@@ -15,7 +15,7 @@ use super::tree::Zone;
 /// the variant counts labels.
 ///
 /// ```text
-/// at QNAME itself, or at the wildcard that stands for it:
+/// at QNAME itself, or at the wildcard that stands for it (RFC 4592, section 3.3.1):
 ///   kind            qtype            found
 ///   plain, DNAME    present          Data
 ///   plain, DNAME    ANY              Service, else Data of one RRset, else NoData
@@ -24,7 +24,7 @@ use super::tree::Zone;
 ///   CNAME           RRSIG, NSEC      Data if present, else Cname
 ///   CNAME           other            Cname
 ///   cut             DS               Data, else NoData
-///   cut             other            Referral
+///   cut             other            Referral; at a wildcard as if plain
 /// above QNAME:
 ///   cut             any              Referral
 ///   DNAME           any              Dname
@@ -80,7 +80,7 @@ impl Zone {
                 // name (RFC 4592, section 3.3.1).
                 None => {
                     return match self.wildcard_of(node) {
-                        Some(wildcard) => wildcard.answer(qtype, last),
+                        Some(wildcard) => wildcard.stand_in(qtype, last),
                         None => Found::NxDomain,
                     };
                 }
@@ -124,6 +124,30 @@ impl Node {
                 cut.ds.as_ref().map_or(Found::NoData, Found::Data)
             }
             NodeKind::Cut(cut) => Found::Referral { cut, labels },
+        }
+    }
+
+    /// What this wildcard has for a name that it stands for. Its NS records delegate only
+    /// the wildcard's own name: a referral is the matter of step 3b, and this is step 3c
+    /// (RFC 4592, section 4.2).
+    fn stand_in(&self, qtype: RecordType, labels: usize) -> Found<'_> {
+        match &self.kind {
+            NodeKind::Cut(cut) => cut.as_data(qtype),
+            _ => self.answer(qtype, labels),
+        }
+    }
+}
+
+impl Cut {
+    /// What there is for a type if nothing is delegated.
+    fn as_data(&self, qtype: RecordType) -> Found<'_> {
+        match (qtype, &self.ds) {
+            (RecordType::NS, _) => Found::Data(&self.ns),
+            (RecordType::DS, Some(ds)) => Found::Data(ds),
+            _ => match self.beside.answer(qtype) {
+                Found::NoData if qtype == RecordType::ANY => Found::Data(&self.ns),
+                found => found,
+            },
         }
     }
 }

@@ -47,7 +47,8 @@ pub(super) struct Content {
 pub struct Cut {
     pub(super) ns: Rrset,
     pub(super) ds: Option<Rrset>,
-    /// What else was written at the name: addresses that are glue, NSEC, RRSIG.
+    /// What else was written at the name: addresses that are glue, NSEC, RRSIG, and what
+    /// the child would have to say itself.
     pub(super) beside: Content,
 }
 

@@ -54,8 +54,8 @@ const MAX_RRSET_OCTETS: usize = 65_535 - 12 - 260 - 512;
 
 impl Rrset {
     /// The RRset of records of one type, in their order. Records that say the same, the letter
-    /// case of names aside (RFC 4034, section 6.2), are kept once; of different TTLs the lowest counts (RFC 2181, sections 5 and 5.2).
-    /// `None` if no message could carry it.
+    /// case of names aside (RFC 4034, section 6.2), are kept once; of different TTLs the lowest
+    /// counts (RFC 2181, sections 5 and 5.2). `None` if no message could carry it.
     pub(super) fn of(rtype: RecordType, records: &[Record]) -> Option<Self> {
         let mut seen = HashSet::new();
         let mut octets = Vec::new();
@@ -108,7 +108,7 @@ impl Rrset {
 
 /// RDATA as it is compared: in the types that are a name, perhaps behind numbers, its letter
 /// case does not count.
-fn comparable(rtype: RecordType, rdata: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn comparable(rtype: RecordType, rdata: &[u8]) -> Cow<'_, [u8]> {
     let numbers = match rtype {
         RecordType::NS | RecordType::CNAME | RecordType::DNAME | RecordType::PTR => 0,
         RecordType::MX => 2,

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use crate::model::{LookupName, RecordType, WireName, name_hash};
 
+use super::error::ZoneError;
 use super::tree::Zone;
 
 /// A set of zones, at most one per apex.
@@ -61,6 +62,13 @@ impl ZoneTable {
     /// All zones, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Zone>> {
         self.zones.iter()
+    }
+
+    /// What to tell the authors of the zones, by file and line.
+    pub fn warnings(&self) -> Vec<&ZoneError> {
+        let mut warnings: Vec<_> = self.iter().flat_map(|zone| zone.warnings()).collect();
+        warnings.sort_by_key(|warning| (&warning.file, warning.line));
+        warnings
     }
 
     /// How many zones there are.

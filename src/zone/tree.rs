@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 
 use crate::model::{LookupName, ServiceId, WireName};
 
+use super::error::ZoneError;
 use super::node::{Node, NodeIndex};
 use super::record::Rrset;
 
@@ -24,6 +25,7 @@ pub struct Zone {
     pub(super) nodes: Box<[Node]>,
     /// The nodes by the [`name_hash`](crate::model::name_hash) of their owners.
     pub(super) index: HashTable<NodeIndex>,
+    pub(super) warnings: Vec<ZoneError>,
 }
 
 impl Zone {
@@ -61,6 +63,11 @@ impl Zone {
     /// How many static records there are, each counted once.
     pub fn record_count(&self) -> usize {
         self.record_count
+    }
+
+    /// What is served otherwise than its author may think, or not at all; at most 50.
+    pub fn warnings(&self) -> &[ZoneError] {
+        &self.warnings
     }
 
     /// Every static RRset with its owner, occluded ones and the SOA record included, in

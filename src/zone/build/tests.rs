@@ -52,6 +52,8 @@ fn a_zone_has_one_soa_and_name_servers_at_its_apex() {
 fn an_alias_stands_alone() {
     check("a CNAME b\n RRSIG CNAME 8 2 60 20300101000000 20200101000000 1 @ AA==\n", &[], &[]);
     check("a CNAME b\na CNAME b\n", &[], &[]);
+    check("a CNAME b\na CNAME B\n", &[], &[]);
+    check("a CNAME b\na CNAME B\na CNAME c\n", &[], &["3: a.example. has a second CNAME record"]);
     check("a CNAME b\na CNAME c\n", &[], &["2: a.example. has a second CNAME record"]);
     check("a TXT t\na CNAME b\n", &[], &["2: a.example. has a CNAME record beside TXT"]);
     check("a CNAME b\na NS b\n", &[], &["1: a.example. has a CNAME record beside NS"]);
@@ -63,9 +65,35 @@ fn an_alias_stands_alone() {
 fn redirections_and_delegations_are_kept_apart() {
     check("a DNAME b\na TXT t\na A 192.0.2.1\nb.a TXT t\n@ DNAME c\n", &[], &[]);
     check("a DNAME b\na DNAME c\n", &[], &["2: a.example. has a second DNAME record"]);
-    check("a DNAME b\na NS c\n", &[], &["2: a.example. has both NS and DNAME records"]);
-    check("*.a NS b\n", &[], &["1: NS at the wildcard *.a.example."]);
-    check("* DNAME b\n", &[], &["1: DNAME at the wildcard *.example."]);
+    check("a DNAME b\na DNAME B\n", &[], &[]);
+    check("a NS b\na DNAME b\na DNAME c\n", &[], &["3: a.example. has a second DNAME record"]);
+}
+
+#[test]
+fn what_is_served_otherwise_than_written_is_warned_of() {
+    for (text, expected) in [
+        ("a A 192.0.2.1\n* TXT t\n@ DNAME b\n", &[][..]),
+        ("www. A 192.0.2.1\n", &["1: www. is outside the zone example.: not served"]),
+        (
+            "evilexample. SOA . . 1 1 1 1 1\nb NS c\n",
+            &["1: evilexample. is outside the zone example.: not served"],
+        ),
+        ("a DNAME b\na NS c\n", &["1: the DNAME record of a.example. is hidden by its NS records"]),
+        ("*.a NS b\n", &["1: NS at the wildcard *.a.example. delegates no name it stands for"]),
+        ("* DNAME b\n", &["1: DNAME at the wildcard *.example. redirects no name it stands for"]),
+    ] {
+        let zone = zone("example", &format!("{APEX}{text}"), &[]);
+        let before = 1 + APEX.lines().count();
+        let shown: Vec<_> = zone
+            .warnings()
+            .iter()
+            .map(|warning| format!("{}: {}", warning.line.unwrap() - before, warning.message))
+            .collect();
+        assert_eq!(shown, expected, "{text:?}");
+    }
+    let many: String = (0..60).map(|n| format!("n{n}. A 192.0.2.1\n")).collect();
+    let zone = zone("example", &format!("{APEX}{many}"), &[]);
+    assert_eq!((zone.warnings().len(), zone.record_count()), (50, 2));
 }
 
 #[test]

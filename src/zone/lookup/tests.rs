@@ -172,6 +172,61 @@ fn redirections() {
     check(&alone, &[("d.example", "ANY", r"DNAME \x01o\x00"), ("d.example", "A", "nodata")]);
 }
 
+/// RFC 4592, sections 4.2 and 4.4: at a wildcard NS and DNAME are data for the names it
+/// stands for, and do their work only at and below the wildcard's own name.
+#[test]
+fn wildcards_neither_delegate_nor_redirect_other_names() {
+    let text = "@ SOA . . 1 1 1 1 1\n@ NS ns.\n\
+        *.c NS n.\n*.c DS 1 8 2 00\n*.c TXT t\na.*.c A 192.0.2.1\n\
+        *.bare NS n.\nown.bare TXT own\n\
+        *.d DNAME o.\n*.d TXT t\n*.both NS n.\n*.both DNAME o.\n";
+    let referral = r"referral@3 \x01n\x00";
+    check(
+        &zone("example", text, &[]),
+        &[
+            ("x.c.example", "NS", r"NS \x01n\x00"),
+            ("x.c.example", "DS", r"DS \x00\x01\x08\x02\x00"),
+            ("x.y.c.example", "TXT", r"TXT \x01t"),
+            ("x.c.example", "A", "nodata"),
+            ("x.c.example", "ANY", r"TXT \x01t"),
+            ("*.c.example", "A", referral),
+            ("*.c.example", "NS", referral),
+            ("*.c.example", "DS", r"DS \x00\x01\x08\x02\x00"),
+            ("a.*.c.example", "A", referral),
+            ("b.*.c.example", "DS", referral),
+            ("x.bare.example", "NS", r"NS \x01n\x00"),
+            ("x.bare.example", "ANY", r"NS \x01n\x00"),
+            ("x.bare.example", "DS", "nodata"),
+            ("own.bare.example", "NS", "nodata"),
+            ("x.own.bare.example", "NS", "nxdomain"),
+            ("x.d.example", "DNAME", r"DNAME \x01o\x00"),
+            ("x.y.d.example", "TXT", r"TXT \x01t"),
+            ("x.y.d.example", "A", "nodata"),
+            ("*.d.example", "DNAME", r"DNAME \x01o\x00"),
+            ("x.*.d.example", "A", r"dname@3 \x01o\x00"),
+            ("x.both.example", "NS", r"NS \x01n\x00"),
+            ("x.both.example", "DNAME", r"DNAME \x01o\x00"),
+            ("*.both.example", "DNAME", referral),
+            ("x.*.both.example", "A", referral),
+        ],
+    );
+}
+
+/// Below a name both delegated and redirected, the child's word counts.
+#[test]
+fn a_delegation_hides_a_dname() {
+    let text = "@ SOA . . 1 1 1 1 1\n@ NS ns.\na NS n.\na DNAME o.\na DS 1 8 2 00\n";
+    let referral = r"referral@2 \x01n\x00";
+    check(
+        &zone("example", text, &[]),
+        &[
+            ("a.example", "DNAME", referral),
+            ("a.example", "DS", r"DS \x00\x01\x08\x02\x00"),
+            ("x.a.example", "A", referral),
+        ],
+    );
+}
+
 #[test]
 fn services() {
     check(

@@ -7,7 +7,8 @@
 //! `$GENERATE`.
 //!
 //! Each entry stands for itself, so that one mistake hides none after it. What records
-//! mean together (one SOA, no CNAME beside other data) is not looked at: see `build`.
+//! mean together (one SOA, no CNAME beside other data), and whether they lie in the zone,
+//! is not looked at: see `build`.
 
 mod generate;
 mod head;
@@ -59,7 +60,6 @@ pub fn read_master_file(
     files: &dyn Files,
 ) -> Result<MasterFile, Vec<ZoneError>> {
     let mut reader = Reader {
-        apex,
         files,
         default_ttl: None,
         last_ttl: None,
@@ -117,7 +117,6 @@ enum Owner {
 }
 
 struct Reader<'f> {
-    apex: &'f WireName,
     files: &'f dyn Files,
     /// From `$TTL`; included files see and change it (RFC 2308, section 4).
     default_ttl: Option<u32>,
@@ -208,7 +207,7 @@ impl Reader<'_> {
         let rest = if entry.indented { &entry.tokens[..] } else { &entry.tokens[1..] };
         if !entry.indented {
             scope.owner = Owner::Mistaken;
-            scope.owner = Owner::Known(self.owner(first, &scope.origin)?);
+            scope.owner = Owner::Known(owner_name(first, &scope.origin)?);
         }
         let owner = match &scope.owner {
             Owner::Known(owner) => owner.clone(),
@@ -225,17 +224,6 @@ impl Reader<'_> {
         let ttl = self.ttl(ttl, rtype, &rdata, type_at)?;
         self.result.records.push(Record { owner, rtype, ttl, rdata, place });
         Ok(())
-    }
-
-    fn owner(&self, token: &Token<'_>, origin: &[u8]) -> Result<WireName, Problem> {
-        let owner = WireName::from_wire(&names::resolve(token, origin)?)
-            .expect("resolve makes complete names of valid length");
-        if !owner.is_at_or_below(self.apex) {
-            return Err(token
-                .problem(format!("{owner} is outside the zone {}", self.apex))
-                .advised("a name without a final dot is completed with $ORIGIN"));
-        }
-        Ok(owner)
     }
 
     /// The TTL of a record.
@@ -341,6 +329,11 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+fn owner_name(token: &Token<'_>, origin: &[u8]) -> Result<WireName, Problem> {
+    Ok(WireName::from_wire(&names::resolve(token, origin)?)
+        .expect("resolve makes complete names of valid length"))
 }
 
 /// The arguments of a directive that has a fixed number of them.

@@ -14,17 +14,25 @@ enum Role {
     Alias,
     Cut,
     SignedCut,
+    CutAndRedirect,
     Redirect,
     Service,
     ServiceAndText,
 }
 
-const ROLES: [Role; 8] = [
+impl Role {
+    fn is_cut(self) -> bool {
+        matches!(self, Self::Cut | Self::SignedCut | Self::CutAndRedirect)
+    }
+}
+
+const ROLES: [Role; 9] = [
     Role::Text,
     Role::TextAndAddress,
     Role::Alias,
     Role::Cut,
     Role::SignedCut,
+    Role::CutAndRedirect,
     Role::Redirect,
     Role::Service,
     Role::ServiceAndText,
@@ -44,7 +52,7 @@ fn expected(list: &List, name: &WireName, qtype: RecordType) -> &'static str {
         |name: &WireName| *name == apex || list.iter().any(|(owner, _)| owner.is_at_or_below(name));
     for ancestor in above.iter().rev() {
         match role(ancestor) {
-            Some(Role::Cut | Role::SignedCut) if ancestor != name || qtype != RecordType::DS => {
+            Some(role) if role.is_cut() && (ancestor != name || qtype != RecordType::DS) => {
                 return "referral";
             }
             Some(Role::Redirect) if ancestor != name => return "dname",
@@ -52,16 +60,20 @@ fn expected(list: &List, name: &WireName, qtype: RecordType) -> &'static str {
         }
     }
     if exists(name) {
-        return at(role(name), *name == apex, qtype);
+        return at(role(name), *name == apex, false, qtype);
     }
     let encloser = above.iter().find(|name| exists(name)).unwrap();
     let wildcard = encloser.prepend(b"*").unwrap();
-    if exists(&wildcard) { at(role(&wildcard), false, qtype) } else { "nxdomain" }
+    if exists(&wildcard) { at(role(&wildcard), false, true, qtype) } else { "nxdomain" }
 }
 
-fn at(role: Option<Role>, is_apex: bool, qtype: RecordType) -> &'static str {
+/// At a name, or at a wildcard that stands in for one: it delegates nothing then.
+fn at(role: Option<Role>, is_apex: bool, stands_in: bool, qtype: RecordType) -> &'static str {
     let types: &[RecordType] = match role {
-        None | Some(Role::Service | Role::Cut) => &[],
+        Some(Role::Cut) if stands_in => &[RecordType::NS],
+        Some(Role::SignedCut) if stands_in => &[RecordType::NS, RecordType::DS],
+        Some(Role::CutAndRedirect) if stands_in => &[RecordType::NS, RecordType::DNAME],
+        None | Some(Role::Service | Role::Cut | Role::CutAndRedirect) => &[],
         Some(Role::Text | Role::ServiceAndText) => &[RecordType::TXT],
         Some(Role::TextAndAddress) => &[RecordType::TXT, RecordType::A],
         Some(Role::Alias) => &[RecordType::CNAME],
@@ -101,20 +113,17 @@ fn a_name() -> impl Strategy<Value = WireName> {
     })
 }
 
-/// Names with roles, less those that `build` refuses: a wildcard that delegates or
-/// redirects, an apex that is an alias, a service where nobody is sent.
+/// Names with roles, less those that `build` refuses: an apex that is an alias, a service
+/// where nobody is sent; and an apex is no cut.
 fn a_list() -> impl Strategy<Value = List> {
     let entry = (a_name(), proptest::sample::select(ROLES.to_vec()));
     proptest::collection::vec(entry, 0..8).prop_map(|mut list| {
         list.sort_by(|(a, _), (b, _)| a.cmp(b));
         list.dedup_by(|(a, _), (b, _)| a == b);
-        list.retain(|(name, role)| match role {
-            Role::Cut | Role::SignedCut => !name.is_wildcard() && name.label_count() > 1,
-            Role::Redirect => !name.is_wildcard(),
-            Role::Alias => name.label_count() > 1,
-            _ => true,
+        list.retain(|(name, role)| {
+            name.label_count() > 1 || !(role.is_cut() || *role == Role::Alias)
         });
-        let blocks = |role: &Role| matches!(role, Role::Cut | Role::SignedCut | Role::Redirect);
+        let blocks = |role: &Role| role.is_cut() || *role == Role::Redirect;
         let blocked: Vec<_> =
             list.iter().filter(|(_, role)| blocks(role)).map(|(name, _)| name.clone()).collect();
         list.retain(|(name, role)| {
@@ -135,6 +144,7 @@ fn build(list: &List) -> Zone {
             Role::Alias => &["CNAME t."],
             Role::Cut => &["NS n."],
             Role::SignedCut => &["NS n.", "DS 1 8 2 00"],
+            Role::CutAndRedirect => &["NS n.", "DNAME o."],
             Role::Redirect => &["DNAME o."],
             Role::Service => &[],
             Role::ServiceAndText => &["TXT t"],

@@ -220,7 +220,7 @@ fn generate_is_bounded_and_its_mistakes_are_named_once() {
     one("$GENERATE 1-3 h$ 5 IN A\n", "test.zone:1:1: $GENERATE lacks RDATA");
     one("$GENERATE 1-3 h${q} 5 A 192.0.2.1\n", "test.zone:1:15: `${q}` is not ${offset");
     one("$GENERATE 1-3 h${-2} 5 A 192.0.2.1\n", "test.zone:1: with $ = 1: the offset makes");
-    one("$GENERATE 1-3 h$.com. 5 A 192.0.2.1\n", "test.zone:1: with $ = 1: h1.com. is outside");
+    one("$GENERATE 1-3 h$..c 5 A 192.0.2.1\n", "test.zone:1: with $ = 1: `h1..c` is no domain");
     assert_eq!(
         read(&[("test.zone", "$GENERATE 1-65536 h$ 5 A 192.0.2.1")]).unwrap().records.len(),
         65_536

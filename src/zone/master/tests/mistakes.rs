@@ -11,7 +11,7 @@ fn all_mistakes_are_reported_at_their_lines() {
             (
                 "test.zone",
                 "$TTL 1y\n$ORIGIN a..b\n$NOPE\n@ 60 CH A 192.0.2.1\na 60 A \"192.0.2.1\nb 60 A x\n\
-                 c 60 TXT )\nd.com. 60 A 192.0.2.1\n 60 A y\n$INCLUDE b.inc\ne 60 TXT ( \"a\"\n \"b\"\n\
+                 c 60 TXT )\nd..e 60 A 192.0.2.1\n 60 A y\n$INCLUDE b.inc\ne 60 TXT ( \"a\"\n \"b\"\n\
                  f 60 A z\n",
             ),
             ("b.inc", "\n\n  60 A 1\ng 60 A 2\n"),
@@ -24,7 +24,7 @@ fn all_mistakes_are_reported_at_their_lines() {
             "test.zone:5:8: a quoted string is not closed",
             "test.zone:6:8: `x`: expected IPv4",
             "test.zone:7:10: `)` without",
-            "test.zone:8:1: d.com. is outside the zone example.",
+            "test.zone:8:1: `d..e` is no domain name",
             // The line after it has the same owner, of which enough was said. So has the
             // first of the included file.
             "b.inc:4:8: `2`: expected IPv4",
