@@ -2,7 +2,7 @@
 //!
 //! Each input is used twice: as choices from which hickory makes a valid plain query, and as
 //! a packet. Of a plain query (QR 0, opcode QUERY, one question, nothing in the answer and
-//! authority sections) both must read the same name, type, class, payload, DO and Client
+//! authority sections, no signature) both must read the same name, type, class, payload, DO and Client
 //! Subnet. [`stricter`] lists where `wire` refuses what hickory lets pass.
 
 #![no_main]
@@ -17,6 +17,9 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use meridian::model::{LookupName, Prefix};
 use meridian::wire::{self, ClientSubnet, HEADER_OCTETS, Parsed, Rcode};
+
+const SUBNET: u16 = 8;
+const COOKIE: u16 = 10;
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(Some(query)) = build(&mut Unstructured::new(input)) {
@@ -66,8 +69,8 @@ fn build_edns(choices: &mut Unstructured<'_>) -> Result<Edns> {
             EdnsOption::Subnet(build_subnet(choices)?)
         } else {
             let code = choices.arbitrary::<u16>()?;
-            let length = choices.int_in_range(0..=40)?;
-            let code = if code == u16::from(EdnsCode::Subnet) { 10 } else { code };
+            let code = if code == SUBNET { COOKIE } else { code };
+            let length = choices.int_in_range(if code == COOKIE { 16..=40 } else { 0..=40 })?;
             EdnsOption::Unknown(code, choices.bytes(length)?.to_vec())
         };
         edns.options_mut().options.push(((&option).into(), option));
@@ -142,6 +145,8 @@ fn is_plain(message: &Message) -> bool {
         && message.queries.len() == 1
         && message.answers.is_empty()
         && message.authorities.is_empty()
+        && message.signature.is_none()
+        && message.additionals.iter().all(|record| record.record_type() != RecordType::TSIG)
 }
 
 /// Why `wire` refuses a query that hickory reads.
@@ -158,6 +163,8 @@ enum Stricter {
     /// Client Subnet with a wrong number of octets, bits beyond the prefix, or a scope
     /// (RFC 7871, sections 6 and 7.1.1).
     ClientSubnet,
+    /// A cookie that is neither 8 nor 16 to 40 octets long (RFC 7873, section 5.2.2).
+    Cookie,
     /// An EDNS version above 0: BADVERS, where all else is FORMERR.
     Version,
 }
@@ -205,19 +212,20 @@ fn stricter(packet: &[u8], read_to: usize) -> std::result::Result<Option<Stricte
 }
 
 fn stricter_options(mut rest: &[u8]) -> Option<Stricter> {
-    let mut subnet_seen = false;
+    let mut cookie_seen = false;
     while !rest.is_empty() {
         let [c1, c2, l1, l2, after @ ..] = rest else { return Some(Stricter::Options) };
         let length = usize::from(u16::from_be_bytes([*l1, *l2]));
         let Some((payload, next)) = after.split_at_checked(length) else {
             return Some(Stricter::Options);
         };
-        let is_subnet = u16::from_be_bytes([*c1, *c2]) == u16::from(EdnsCode::Subnet);
-        if is_subnet && !subnet_seen {
-            subnet_seen = true;
-            if !is_sound_subnet(payload) {
-                return Some(Stricter::ClientSubnet);
+        match u16::from_be_bytes([*c1, *c2]) {
+            SUBNET if !is_sound_subnet(payload) => return Some(Stricter::ClientSubnet),
+            COOKIE if !cookie_seen && !matches!(length, 8 | 16..=40) => {
+                return Some(Stricter::Cookie);
             }
+            COOKIE => cookie_seen = true,
+            _ => {}
         }
         rest = next;
     }
