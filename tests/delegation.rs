@@ -4,10 +4,11 @@
 mod common;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use common::dns::ask;
-use common::{Folder, Server, eventually, has};
+use common::dns::{Ask, ask};
+use common::peers::{Config, Peer, Software};
+use common::{Folder, Server, has};
 use hickory_proto::op::ResponseCode;
 
 const ROOT: &str = "127.53.77.1";
@@ -76,6 +77,36 @@ $TTL 300
 www A 192.0.2.90
 ";
 
+const HINTS: &str = "\
+. 3600 IN NS a.root.
+a.root. 3600 IN A 127.53.77.1
+";
+
+/// Resolvers that start at the root, as strict as they can be, with the two parts of their
+/// configuration.
+const RESOLVERS: [(Software, &str, &str); 2] = [
+    (
+        Software::Unbound,
+        "  root-hints: \"DIRECTORY/hints\"
+  do-ip6: no
+  use-caps-for-id: yes
+  qname-minimisation: yes
+  qname-minimisation-strict: yes
+  harden-referral-path: yes
+  harden-below-nxdomain: yes",
+        "",
+    ),
+    (
+        Software::Bind,
+        "  recursion yes;
+  dnssec-validation no;
+  qname-minimization strict;
+  empty-zones-enable no;
+  managed-keys-directory \"DIRECTORY\";",
+        "zone \".\" { type hint; file \"hints\"; };",
+    ),
+];
+
 /// What no client may say of our answers.
 const COMPLAINTS: [&str; 9] = [
     "WARNING",
@@ -89,30 +120,8 @@ const COMPLAINTS: [&str; 9] = [
     "SERVFAIL",
 ];
 
-/// A program that serves until the value goes.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(program: &str, arguments: &[&str]) -> Self {
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(child.unwrap())
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The root and our zone below it. `None`, with the reason told, where that cannot be.
-fn delegation() -> Option<(Folder, Daemon, Server)> {
+fn delegation() -> Option<(Folder, Peer, Server)> {
     if !has("nsd") || !has("dig") {
         return None;
     }
@@ -125,29 +134,16 @@ fn delegation() -> Option<(Folder, Daemon, Server)> {
         ("meridian.toml", CONFIG),
         ("com.zone", &format!("{COM}{texts}")),
         ("net.zone", NET),
-        ("root.zone", ROOT_ZONE),
-        ("hints", ". 3600 IN NS a.root.\na.root. 3600 IN A 127.53.77.1\n"),
+        ("hints", HINTS),
     ]);
-    let at = |name: &str| folder.path(name).display().to_string();
-    folder.write(
-        "nsd.conf",
-        &format!(
-            "server:\n  ip-address: {ROOT}\n  port: 53\n  username: \"\"\n  chroot: \"\"\n  \
-             zonesdir: \"{dir}\"\n  database: \"\"\n  pidfile: \"{dir}/nsd.pid\"\n  \
-             xfrdfile: \"{dir}/xfrd\"\n  zonelistfile: \"{dir}/zone.list\"\n  \
-             xfrdir: \"{dir}\"\n  server-count: 1\nremote-control:\n  control-enable: no\n\
-             zone:\n  name: \".\"\n  zonefile: \"root.zone\"\n",
-            dir = at("")
-        ),
-    );
-    let root = Daemon::start("nsd", &["-d", "-c", &at("nsd.conf")]);
-    eventually("NSD answers", || ask(address(ROOT, 53), "a.root").try_udp().is_some());
+    let files = Folder::new(&[("root.zone", ROOT_ZONE)]);
+    let config = Config { options: String::new(), more: Software::Nsd.zone(".", "root.zone") };
+    let address = (ROOT.parse::<Ipv4Addr>().unwrap(), 53).into();
+    let root = Peer::start_at(address, Software::Nsd, files, &config, |root| {
+        ask(root, "a.root").try_udp().is_some()
+    });
     let server = Server::start(&folder);
     Some((folder, root, server))
-}
-
-fn address(host: &str, port: u16) -> SocketAddr {
-    (host.parse::<Ipv4Addr>().unwrap(), port).into()
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -162,22 +158,15 @@ fn run(program: &str, arguments: &[&str]) -> String {
     text
 }
 
-/// A free UDP port of 127.0.0.1, for a resolver.
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Everything in one test: port 53 of an address is there once.
 #[test]
 fn clients_and_resolvers_find_their_way_and_nothing_odd() {
     let Some((folder, _root, _server)) = delegation() else { return };
     dig();
     other_clients(&folder);
-    for (program, start) in [("unbound", unbound as fn(&Folder) -> (Daemon, u16)), ("named", bind)]
-    {
-        if has(program) {
-            let (_resolver, port) = start(&folder);
-            resolver(program, address("127.0.0.1", port));
+    for (software, options, more) in RESOLVERS {
+        if has(software.program()) {
+            resolver(software, options, more);
         }
     }
 }
@@ -235,48 +224,18 @@ fn other_clients(folder: &Folder) {
     }
 }
 
-fn unbound(folder: &Folder) -> (Daemon, u16) {
-    let port = free_port();
-    folder.write(
-        "unbound.conf",
-        &format!(
-            "server:\n  interface: 127.0.0.1\n  port: {port}\n  do-daemonize: no\n  username: \"\"\n  \
-             chroot: \"\"\n  directory: \"{dir}\"\n  pidfile: \"{dir}/unbound.pid\"\n  use-syslog: no\n  \
-             root-hints: \"{dir}/hints\"\n  do-not-query-localhost: no\n  do-ip6: no\n  \
-             module-config: \"iterator\"\n  use-caps-for-id: yes\n  qname-minimisation: yes\n  \
-             qname-minimisation-strict: yes\n  harden-referral-path: yes\n  \
-             harden-below-nxdomain: yes\nremote-control:\n  control-enable: no\n",
-            dir = folder.path("").display()
-        ),
-    );
-    let config = folder.path("unbound.conf").display().to_string();
-    (Daemon::start("unbound", &["-d", "-c", &config]), port)
-}
-
-fn bind(folder: &Folder) -> (Daemon, u16) {
-    let port = free_port();
-    folder.write(
-        "named.conf",
-        &format!(
-            "options {{ directory \"{dir}\"; pid-file none; session-keyfile none; listen-on port {port} \
-             {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion yes; dnssec-validation no; \
-             qname-minimization strict; empty-zones-enable no; managed-keys-directory \"{dir}\"; }};\n\
-             controls {{ }};\nzone \".\" {{ type hint; file \"hints\"; }};\n",
-            dir = folder.path("").display()
-        ),
-    );
-    let config = folder.path("named.conf").display().to_string();
-    (Daemon::start("named", &["-g", "-n", "1", "-c", &config]), port)
+fn question(resolver: SocketAddr, name: &str, rtype: &str) -> Ask {
+    ask(resolver, name).rtype(rtype).recurse().edns()
 }
 
 /// What a resolver finds, on its own way down from the root.
-fn resolver(program: &str, resolver: SocketAddr) {
-    let question = |name: &str, rtype: &str| ask(resolver, name).rtype(rtype).recurse().edns();
-    eventually(&format!("{program} answers"), || {
-        question("ns1.example.com", "A")
-            .try_udp()
-            .is_some_and(|reply| reply.rcode() == ResponseCode::NoError)
+fn resolver(software: Software, options: &str, more: &str) {
+    let config = Config { options: options.to_owned(), more: more.to_owned() };
+    let resolver = Peer::start(software, Folder::new(&[("hints", HINTS)]), &config, |resolver| {
+        let reply = question(resolver, "ns1.example.com", "A").try_udp();
+        reply.is_some_and(|reply| reply.rcode() == ResponseCode::NoError)
     });
+    let question = |name, rtype| question(resolver.address, name, rtype);
     for (name, rtype, rcode, answers) in [
         ("www.example.com", "A", ResponseCode::NoError, 2),
         ("www.example.com", "AAAA", ResponseCode::NoError, 1),
@@ -297,7 +256,7 @@ fn resolver(program: &str, resolver: SocketAddr) {
         // Round-robin gives one endpoint of a family, and there may be two of it.
         let expected =
             if name.contains("www") || name.contains("APPS") { answers.min(1) } else { answers };
-        assert_eq!((reply.rcode(), count), (rcode, expected), "{program}: {name} {rtype}");
+        assert_eq!((reply.rcode(), count), (rcode, expected), "{software:?}: {name} {rtype}");
     }
-    assert_eq!(question("big.example.com", "TXT").tcp().message.answers.len(), 40, "{program}");
+    assert_eq!(question("big.example.com", "TXT").tcp().message.answers.len(), 40, "{software:?}");
 }

@@ -3,12 +3,13 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::process::Command;
 use std::time::Duration;
 
 use common::dns::{option, packet, send};
-use common::{Folder, Server, ZONE_HEAD, eventually, has};
+use common::peers::{Config, Peer, Software};
+use common::{Folder, Server, ZONE_HEAD, has};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -249,91 +250,37 @@ fn servers_share_secrets_and_change_them() {
     }
 }
 
-/// A port that is free, and not among those the kernel gives to our servers, which might take
-/// it before a peer does.
-fn quiet_port() -> u16 {
-    let first = 20_000 + (std::process::id() % 5_000) as u16;
-    let is_free = |port: &u16| {
-        UdpSocket::bind(("127.0.0.1", *port)).is_ok()
-            && TcpListener::bind(("127.0.0.1", *port)).is_ok()
+/// A peer over the zone example.com that demands cookies made with this secret.
+fn peer(software: Software, secret: &str) -> Peer {
+    let folder = Folder::new(&[("example.com.zone", ZONE_HEAD)]);
+    let (options, more) = match software {
+        Software::Nsd => {
+            (format!("  answer-cookie: yes\n  cookie-secret: \"{secret}\""), String::new())
+        }
+        Software::Knot => (
+            String::new(),
+            format!(
+                "mod-cookies:\n  - id: shared\n    badcookie-slip: 1\n    secret: 0x{secret}\n\
+                 template:\n  - id: default\n    global-module: mod-cookies/shared\n    \
+                 storage: \"DIRECTORY\"\n"
+            ),
+        ),
+        _ => (
+            format!(
+                "recursion no; require-server-cookie yes; cookie-algorithm siphash24; \
+                 cookie-secret \"{secret}\";"
+            ),
+            String::new(),
+        ),
     };
-    (first..first + 5_000).find(is_free).expect("one of so many ports is free")
-}
-
-/// A peer over the zone example.com with a cookie secret, until the value goes.
-struct Peer {
-    child: Child,
-    address: SocketAddr,
-    _folder: Folder,
-}
-
-impl Peer {
-    fn start(program: &str, secret: &str) -> Self {
-        let folder = Folder::new(&[("example.com.zone", ZONE_HEAD)]);
-        let port = quiet_port();
-        let dir = folder.path("").display().to_string();
-        let dir = dir.trim_end_matches('/');
-        let (config, arguments) = match program {
-            "nsd" => (
-                format!(
-                    "server:\n  ip-address: 127.0.0.1\n  port: {port}\n  username: \"\"\n  \
-                     chroot: \"\"\n  zonesdir: \"{dir}\"\n  database: \"\"\n  \
-                     pidfile: \"{dir}/pid\"\n  xfrdfile: \"{dir}/xfrd\"\n  xfrdir: \"{dir}\"\n  \
-                     zonelistfile: \"{dir}/list\"\n  answer-cookie: yes\n  \
-                     cookie-secret: \"{secret}\"\nremote-control:\n  control-enable: no\n\
-                     zone:\n  name: example.com\n  zonefile: example.com.zone\n"
-                ),
-                vec!["-d", "-c"],
-            ),
-            "named" => (
-                format!(
-                    "options {{ directory \"{dir}\"; pid-file none; session-keyfile none; \
-                     listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; \
-                     recursion no; require-server-cookie yes; \
-                     cookie-algorithm siphash24; cookie-secret \"{secret}\"; }};\n\
-                     controls {{ }};\n\
-                     zone \"example.com\" {{ type primary; file \"example.com.zone\"; }};\n"
-                ),
-                vec!["-g", "-n", "1", "-c"],
-            ),
-            _ => (
-                format!(
-                    "server:\n  rundir: \"{dir}\"\n  listen: 127.0.0.1@{port}\n\
-                     database:\n  storage: \"{dir}\"\nmod-cookies:\n  - id: shared\n    \
-                     badcookie-slip: 1\n    secret: 0x{secret}\n\
-                     template:\n  - id: default\n    global-module: mod-cookies/shared\n    \
-                     storage: \"{dir}\"\nzone:\n  - domain: example.com\n    \
-                     file: example.com.zone\n"
-                ),
-                vec!["-c"],
-            ),
-        };
-        folder.write("conf", &config);
-        let child = Command::new(program)
-            .args(arguments)
-            .arg(folder.path("conf"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        // Three times in a row, so that whatever it still does at its start is done.
-        eventually(&format!("{program} answers"), || {
-            (0..3).all(|_| {
-                let reply = send(address, &query(&[]), Duration::from_millis(500));
-                reply.is_some_and(|reply| reply[3] & 0xf == 0)
-            })
-        });
-        Self { child, address, _folder: folder }
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    let config = Config { options, more: more + &software.zone("example.com", "example.com.zone") };
+    // Three times in a row, so that whatever it still does at its start is done.
+    Peer::start(software, folder, &config, |address| {
+        (0..3).all(|_| {
+            let reply = send(address, &query(&[]), Duration::from_millis(500));
+            reply.is_some_and(|reply| reply[3] & 0xf == 0)
+        })
+    })
 }
 
 /// What one server gave counts at all others of the same secret (RFC 9018, section 1).
@@ -344,11 +291,12 @@ fn cookies_of_nsd_knot_and_bind_are_ours_and_ours_are_theirs() {
         server("", &format!("[cookies]\nrequired = true\nsecrets = [\"{SECRET}\"]\n"));
     let given_by =
         |server: SocketAddr| udp(server, &cookie(&CLIENT_COOKIE)).option(COOKIE).unwrap().to_vec();
-    for program in ["nsd", "named", "knotd"] {
+    for software in [Software::Nsd, Software::Bind, Software::Knot] {
+        let program = software.program();
         if !has(program) {
             continue;
         }
-        let peer = Peer::start(program, SECRET);
+        let peer = peer(software, SECRET);
         let theirs = given_by(peer.address);
         let seen = udp(ours.address, &cookie(&theirs));
         assert_eq!(seen.rcode, NOERROR, "{program}'s {theirs:02x?} is good here");
@@ -359,8 +307,8 @@ fn cookies_of_nsd_knot_and_bind_are_ours_and_ours_are_theirs() {
         forged[23] ^= 1;
         let (good, bad) = (udp(peer.address, &cookie(&given)), udp(peer.address, &cookie(&forged)));
         assert_eq!((good.rcode, good.counts[1]), (NOERROR, 1), "ours is good at {program}");
-        match program {
-            "nsd" => {
+        match software {
+            Software::Nsd => {
                 assert_eq!(good.option(COOKIE), Some(&given[..]));
                 assert_ne!(bad.option(COOKIE), Some(&forged[..]));
             }

@@ -3,11 +3,11 @@
 
 mod common;
 
-use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::Command;
 
-use common::dns::{Reply, ask};
+use common::dns::{Ask, Reply, ask};
+use common::peers::{Config, Peer, Software};
 use common::{Folder, PROGRAM, Server, ZONE_HEAD, eventually, has};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
@@ -52,77 +52,31 @@ tree DNAME gslb.example.org.
 a.deep.static.below TXT \"deep\"
 ";
 
-/// An unbound on a port of its own, with our server for its zones.
-struct Unbound {
-    child: Child,
-    address: SocketAddr,
-    _folder: Folder,
-}
+/// An unbound with our server for its zones.
+struct Unbound(Peer);
 
 impl Unbound {
-    /// Starts it, again if somebody else took its port in the moment it was free.
-    fn start(authority: SocketAddr, more: &str) -> Self {
-        (0..5)
-            .find_map(|_| Self::try_start(authority, more))
-            .expect("one of five free ports stays free until unbound has it")
-    }
-
-    fn try_start(authority: SocketAddr, more: &str) -> Option<Self> {
-        let folder = Folder::new(&[]);
-        let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    fn start(authority: SocketAddr, options: &str) -> Self {
         let stub = |zone: &str| {
             format!("stub-zone:\n  name: {zone}\n  stub-addr: 127.0.0.1@{}\n", authority.port())
         };
-        folder.write(
-            "unbound.conf",
-            &format!(
-                "server:\n  interface: 127.0.0.1\n  port: {}\n  do-daemonize: no\n  username: \"\"\n  \
-                 chroot: \"\"\n  directory: \"{dir}\"\n  pidfile: \"{dir}/pid\"\n  use-syslog: no\n  \
-                 logfile: \"\"\n  do-not-query-localhost: no\n  module-config: \"iterator\"\n  \
-                 num-threads: 1\n  local-zone: \"example.com.\" nodefault\n  {more}\n{}{}\
-                 remote-control:\n  control-enable: no\n",
-                address.port(),
-                stub("example.com"),
-                stub("gslb.example.org"),
-                dir = folder.config().parent().unwrap().display(),
-            ),
-        );
-        let child = Command::new(program())
-            .args(["-d", "-c"])
-            .arg(folder.path("unbound.conf"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut unbound = Self { child, address, _folder: folder };
-        let mut has_ended = false;
-        eventually("unbound answers or ends", || {
-            has_ended = unbound.child.try_wait().unwrap().is_some();
-            has_ended || unbound.try_ask("static.example.com", "A").is_some()
-        });
-        (!has_ended).then_some(unbound)
-    }
-
-    fn try_ask(&self, name: &str, rtype: &str) -> Option<Reply> {
-        ask(self.address, name).rtype(rtype).edns().recurse().try_udp()
+        let config = Config {
+            options: format!("  local-zone: \"example.com.\" nodefault\n  {options}"),
+            more: stub("example.com") + &stub("gslb.example.org"),
+        };
+        Self(Peer::start(Software::Unbound, Folder::new(&[]), &config, |address| {
+            question(address, "static.example.com", "A").try_udp().is_some()
+        }))
     }
 
     fn ask(&self, name: &str, rtype: &str) -> Reply {
-        self.try_ask(name, rtype).unwrap_or_else(|| panic!("no reply for {name} {rtype}"))
+        let reply = question(self.0.address, name, rtype).try_udp();
+        reply.unwrap_or_else(|| panic!("no reply for {name} {rtype}"))
     }
 }
 
-impl Drop for Unbound {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn program() -> PathBuf {
-    let usual = PathBuf::from("/usr/sbin/unbound");
-    if usual.is_file() { usual } else { PathBuf::from("unbound") }
+fn question(resolver: SocketAddr, name: &str, rtype: &str) -> Ask {
+    ask(resolver, name).rtype(rtype).edns().recurse()
 }
 
 fn server() -> (Folder, Server) {

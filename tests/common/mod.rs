@@ -1,9 +1,11 @@
-//! What the tests from outside share: the program itself, back ends, and a DNS client.
+//! What the tests from outside share: the program itself, back ends, a DNS client, and other
+//! DNS servers.
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod backend;
 pub mod dns;
+pub mod peers;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -58,8 +60,12 @@ impl Folder {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
+    pub fn directory(&self) -> &Path {
+        self.0.path()
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory().join(name)
     }
 
     pub fn config(&self) -> PathBuf {
@@ -254,13 +260,18 @@ pub fn eventually(what: &str, mut probe: impl FnMut() -> bool) -> Duration {
 
 /// Whether a peer's program is there; says so if not.
 pub fn has(program: &str) -> bool {
-    let found = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path)
-            .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
-            .any(|folder: PathBuf| Path::is_file(&folder.join(program)))
-    });
+    let found = find(program).is_some();
     if !found {
         eprintln!("skipped: {program} not installed");
     }
     found
+}
+
+/// Where a program is. Daemons may be where only root looks for them.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }

@@ -18,9 +18,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::common::peers::Software;
 use crate::message::{Entry, Message};
 use crate::name::Name;
-use crate::peers::{MAX_UDP_PAYLOAD, Software};
+use crate::peers::{COMPARED, MAX_UDP_PAYLOAD};
 use crate::queries::{ANY, Case};
 
 const A: u16 = 1;
@@ -190,7 +191,7 @@ impl<'s> Scene<'_, 's> {
 
     /// What we add, and no peer does; nothing if a peer is missing that might.
     pub fn invented(&self) -> Vec<&'s Entry> {
-        if self.peers.len() < Software::ALL.len() {
+        if self.peers.len() < COMPARED.len() {
             return Vec::new();
         }
         self.section(2).iter().filter(|record| self.count(record) == 0).collect()
@@ -252,7 +253,7 @@ fn agrees(own: &str, theirs: &[String]) -> bool {
     let count = |value: &str| theirs.iter().filter(|their| *their == value).count();
     match theirs.iter().find(|value| 2 * count(value) > theirs.len()) {
         Some(value) => own == value,
-        None => theirs.len() < Software::ALL.len() || count(own) > 0,
+        None => theirs.len() < COMPARED.len() || count(own) > 0,
     }
 }
 

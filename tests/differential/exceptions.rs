@@ -1,9 +1,9 @@
 //! The differences that are meant, each with its reason. `docs/interop.md` tells of them, too.
 
+use crate::common::peers::Software::{Knot, Nsd};
 use crate::compare::{Difference, Field, Scene};
 use crate::message::Entry;
 use crate::name::Name;
-use crate::peers::Software::{Knot, Nsd};
 use crate::queries::ANY;
 
 /// A difference from the majority that is to be. One that covers nothing any more fails the

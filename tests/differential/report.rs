@@ -5,10 +5,11 @@ use std::fmt::Write;
 use std::thread;
 use std::time::Instant;
 
+use crate::common::peers::Software;
 use crate::compare::{Difference, Field, Scene, Seen, differences};
 use crate::exceptions::Exception;
 use crate::exchange::ask_all;
-use crate::peers::{Company, Software};
+use crate::peers::Company;
 use crate::queries::Case;
 
 /// How many differences of one kind are shown.
