@@ -2,12 +2,11 @@
 
 mod common;
 
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use common::dns::{option, packet, send};
+use common::dns::{exchange, option, packet, send};
 use common::peers::{Config, Peer, Software};
 use common::{Folder, Server, ZONE_HEAD, has};
 
@@ -99,12 +98,7 @@ fn udp(server: SocketAddr, packet: &[u8]) -> Seen {
 fn tcp(server: SocketAddr, packet: &[u8]) -> Seen {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    stream.write_all(&[&(packet.len() as u16).to_be_bytes()[..], packet].concat()).unwrap();
-    let mut length = [0; 2];
-    stream.read_exact(&mut length).unwrap();
-    let mut reply = vec![0; u16::from_be_bytes(length).into()];
-    stream.read_exact(&mut reply).unwrap();
-    Seen::of(reply)
+    Seen::of(exchange(&mut stream, packet).unwrap())
 }
 
 fn query(options: &[u8]) -> Vec<u8> {

@@ -2,12 +2,12 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use common::dns::{Ask, ask, option, packet, send};
+use common::dns::{Ask, ask, frame, option, packet, read_frame, send};
 use common::{Folder, Server, ZONE_HEAD, has};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Record, RecordType};
@@ -433,20 +433,9 @@ fn every_transport_gives_the_same_octets() {
 fn tcp(server: SocketAddr, queries: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    let frames: Vec<u8> = queries
-        .iter()
-        .flat_map(|query| [&(query.len() as u16).to_be_bytes()[..], query].concat())
-        .collect();
+    let frames: Vec<u8> = queries.iter().flat_map(|query| frame(query)).collect();
     stream.write_all(&frames).unwrap();
-    queries.iter().map(|_| read_frame(&mut stream)).collect()
-}
-
-fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
-    let mut length = [0; 2];
-    stream.read_exact(&mut length).unwrap();
-    let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut reply).unwrap();
-    reply
+    queries.iter().map(|_| read_frame(&mut stream).unwrap()).collect()
 }
 
 #[test]
@@ -470,9 +459,8 @@ fn tcp_queries_may_be_pipelined_and_cut_anywhere() {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    let framed = [&[0, queries[0].len() as u8], queries[0]].concat();
-    framed.iter().for_each(|octet| stream.write_all(&[*octet]).unwrap());
-    assert_eq!(read_frame(&mut stream)[..2], [0, 0]);
+    frame(queries[0]).iter().for_each(|octet| stream.write_all(&[*octet]).unwrap());
+    assert_eq!(read_frame(&mut stream).unwrap()[..2], [0, 0]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A DNS client over hickory's messages: independent of everything under test.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -114,13 +114,7 @@ impl Ask {
         let mut stream = TcpStream::connect(self.server).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let message = self.message();
-        let octets = message.to_vec().unwrap();
-        let framed = [&(octets.len() as u16).to_be_bytes()[..], &octets].concat();
-        stream.write_all(&framed).unwrap();
-        let mut length = [0; 2];
-        stream.read_exact(&mut length).unwrap();
-        let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut reply).unwrap();
+        let reply = exchange(&mut stream, &message.to_vec().unwrap()).unwrap();
         Reply::of(&message, &reply)
     }
 }
@@ -180,6 +174,26 @@ pub fn send(server: SocketAddr, packet: &[u8], patience: Duration) -> Option<Vec
     let octets = socket.recv(&mut buffer).ok()?;
     buffer.truncate(octets);
     Some(buffer)
+}
+
+/// A message as it goes over TCP, with its length in front (RFC 1035, section 4.2.2).
+pub fn frame(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("a message fits a frame");
+    [&length.to_be_bytes()[..], message].concat()
+}
+
+pub fn read_frame(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut message)?;
+    Ok(message)
+}
+
+/// Sends one message over a connection and reads one.
+pub fn exchange(stream: &mut TcpStream, message: &[u8]) -> io::Result<Vec<u8>> {
+    stream.write_all(&frame(message))?;
+    read_frame(stream)
 }
 
 impl Reply {

@@ -1,9 +1,10 @@
 //! Asks one server many questions: over UDP in volleys, over TCP on one connection. What
 //! is lost is asked again; what stays without a reply is silence.
 
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
+
+use crate::common::dns::exchange;
 
 /// Messages on the way at once: few enough for anybody's receive buffer.
 const VOLLEY: usize = 48;
@@ -84,14 +85,4 @@ fn connect(server: SocketAddr) -> Option<TcpStream> {
     stream.set_read_timeout(Some(TCP_PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     Some(stream)
-}
-
-fn exchange(stream: &mut TcpStream, message: &[u8]) -> std::io::Result<Vec<u8>> {
-    let framed = [&(message.len() as u16).to_be_bytes()[..], message].concat();
-    stream.write_all(&framed)?;
-    let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
-    let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut reply)?;
-    Ok(reply)
 }

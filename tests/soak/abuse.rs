@@ -8,9 +8,9 @@ use std::time::Duration;
 use meridian::model::Transport;
 
 use crate::Run;
-use crate::client::{self, frame, reset_at_end};
+use crate::client::{self, reset_at_end};
 use crate::common::Seeded;
-use crate::common::dns::packet;
+use crate::common::dns::{frame, packet};
 use crate::reply;
 use crate::world::{A, MAX_UDP, TXT};
 

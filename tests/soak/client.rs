@@ -1,6 +1,6 @@
-//! Sockets of a client, and frames: no more than is needed to send what is no message.
+//! Sockets of a client: no more than is needed to send what is no message.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -34,24 +34,4 @@ pub fn tcp(from: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
 /// Has the kernel answer the end of a connection with a reset.
 pub fn reset_at_end(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-}
-
-/// A message with its length in front.
-pub fn frame(message: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(message.len()).expect("a message fits a frame");
-    [&length.to_be_bytes()[..], message].concat()
-}
-
-/// Sends one message and reads one.
-pub fn exchange(stream: &mut TcpStream, message: &[u8]) -> io::Result<Vec<u8>> {
-    stream.write_all(&frame(message))?;
-    read_frame(stream)
-}
-
-pub fn read_frame(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
-    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut message)?;
-    Ok(message)
 }

@@ -9,9 +9,9 @@ use hickory_proto::rr::{RData, Record, RecordType};
 use meridian::model::Transport;
 
 use crate::Run;
-use crate::client::{self, exchange, read_frame};
+use crate::client;
 use crate::common::Seeded;
-use crate::common::dns::{option, packet};
+use crate::common::dns::{exchange, frame, option, packet, read_frame};
 use crate::measure::Count;
 use crate::reply;
 use crate::world::{Allowed, Expect, Known, MAX_UDP, QUESTIONS, Question};
@@ -141,7 +141,7 @@ fn pipeline(
         Some(stream) => stream,
         None => stream.insert(client::tcp(from, run.server)?),
     };
-    let frames: Vec<u8> = waiting.iter().flat_map(|asked| client::frame(&asked.packet)).collect();
+    let frames: Vec<u8> = waiting.iter().flat_map(|asked| frame(&asked.packet)).collect();
     io::Write::write_all(stream, &frames)?;
     while let Some((first, rest)) = waiting.split_first() {
         let reply = read_frame(stream)?;

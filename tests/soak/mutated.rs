@@ -3,7 +3,7 @@
 //! What must hold for their replies is what the fuzz targets assert. Beside that nobody may be
 //! left without a reply who is due one, and nobody get one to a message with QR set.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use meridian::model::Transport;
 use crate::Run;
 use crate::client;
 use crate::common::Seeded;
-use crate::common::dns::{option, packet};
+use crate::common::dns::{self, option, packet};
 use crate::reply;
 use crate::world::{MAX_UDP, QUESTIONS};
 
@@ -287,16 +287,11 @@ pub fn over_tcp(run: &Run, from: Ipv4Addr, numbers: Seeded) {
 
 /// Sends one message; its reply, or `None` if the connection ends instead.
 fn exchange(stream: &mut TcpStream, packet: &[u8]) -> Option<Vec<u8>> {
-    let mut length = [0; 2];
-    let sent = stream.write_all(&client::frame(packet));
-    match sent.and_then(|()| stream.read_exact(&mut length)) {
-        Ok(()) => {}
-        Err(error) if is_the_end(error.kind()) => return None,
+    match dns::exchange(stream, packet) {
+        Ok(reply) => Some(reply),
+        Err(error) if is_the_end(error.kind()) => None,
         Err(error) => panic!("neither a reply nor an end to {packet:x?}: {error}"),
     }
-    let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut reply).ok()?;
-    Some(reply)
 }
 
 fn is_the_end(kind: ErrorKind) -> bool {
