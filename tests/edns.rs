@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use common::dns::{exchange, option, packet, send};
+use common::dns::{RawReply, exchange, option, packet, send};
 use common::peers::{Config, Peer, Software};
 use common::{Folder, Server, ZONE_HEAD, has};
 
@@ -53,52 +53,14 @@ fn server(head: &str, more: &str) -> (Folder, Server) {
     (folder, server)
 }
 
-/// A reply, as far as this looks at it.
-#[derive(Debug)]
-struct Seen {
-    octets: Vec<u8>,
-    rcode: u16,
-    counts: [u16; 4],
-    /// Code and payload of every option.
-    options: Vec<(u16, Vec<u8>)>,
+fn udp(server: SocketAddr, packet: &[u8]) -> RawReply {
+    RawReply::of(send(server, packet, SOON).unwrap_or_else(|| panic!("silence for {packet:02x?}")))
 }
 
-impl Seen {
-    /// Reads a reply. Its OPT, if there is one, is its last record, as ours always is.
-    fn of(octets: Vec<u8>) -> Self {
-        let number = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
-        let counts = [4, 6, 8, 10].map(number);
-        let mut rcode = u16::from(octets[3] & 0xf);
-        let mut options = Vec::new();
-        let opt = (12..octets.len().saturating_sub(10)).find(|&at| {
-            octets[at..].starts_with(&[0, 0, 41])
-                && at + 11 + usize::from(number(at + 9)) == octets.len()
-        });
-        if let Some(opt) = opt {
-            rcode |= u16::from(octets[opt + 5]) << 4;
-            let mut rest = &octets[opt + 11..];
-            while let [c1, c2, l1, l2, after @ ..] = rest {
-                let length = usize::from(u16::from_be_bytes([*l1, *l2]));
-                options.push((u16::from_be_bytes([*c1, *c2]), after[..length].to_vec()));
-                rest = &after[length..];
-            }
-        }
-        Self { octets, rcode, counts, options }
-    }
-
-    fn option(&self, code: u16) -> Option<&[u8]> {
-        self.options.iter().find(|option| option.0 == code).map(|option| &option.1[..])
-    }
-}
-
-fn udp(server: SocketAddr, packet: &[u8]) -> Seen {
-    Seen::of(send(server, packet, SOON).unwrap_or_else(|| panic!("silence for {packet:02x?}")))
-}
-
-fn tcp(server: SocketAddr, packet: &[u8]) -> Seen {
+fn tcp(server: SocketAddr, packet: &[u8]) -> RawReply {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    Seen::of(exchange(&mut stream, packet).unwrap())
+    RawReply::of(exchange(&mut stream, packet).unwrap())
 }
 
 fn query(options: &[u8]) -> Vec<u8> {
@@ -151,7 +113,7 @@ fn a_cookie_comes_back_with_our_half_and_is_known_again() {
     socket.send_to(&cookie(&given), server.address).unwrap();
     let mut buffer = [0; 512];
     let octets = socket.recv(&mut buffer).unwrap();
-    assert_ne!(Seen::of(buffer[..octets].to_vec()).option(COOKIE), Some(&given[..]));
+    assert_ne!(RawReply::of(buffer[..octets].to_vec()).option(COOKIE), Some(&given[..]));
 }
 
 #[test]
@@ -383,7 +345,7 @@ fn extended_errors_say_why() {
         .collect();
     let (_folder, mut server) = server("", &format!("{SERVICES}{services}"));
     server.wait_for("health changed");
-    let text = |seen: &Seen| {
+    let text = |seen: &RawReply| {
         let payload = seen.option(EXTENDED_ERROR)?;
         let code = u16::from_be_bytes([payload[0], payload[1]]);
         Some((code, String::from_utf8(payload[2..].to_vec()).unwrap()))

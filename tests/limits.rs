@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use common::dns::{ask, option, packet};
+use common::dns::{RawReply, ask, option, packet};
 use common::{Folder, PATIENCE, Server, ZONE_HEAD, http_get};
 
 const A: u16 = 1;
@@ -43,6 +43,16 @@ fn client(host: &str, server: SocketAddr) -> UdpSocket {
     socket
 }
 
+fn receive(client: &UdpSocket) -> RawReply {
+    let mut buffer = [0; 4096];
+    let octets = client.recv(&mut buffer).expect("a reply in time");
+    RawReply::of(buffer[..octets].to_vec())
+}
+
+fn has_tc(reply: &RawReply) -> bool {
+    reply.octets[2] & 2 != 0
+}
+
 /// What came back of a flood.
 #[derive(Debug, Default)]
 struct Tally {
@@ -58,33 +68,15 @@ impl Tally {
         self.by_rcode.get(&rcode).copied().unwrap_or_default()
     }
 
-    fn add(&mut self, reply: &[u8]) {
-        if reply[2] & 2 != 0 {
-            assert_eq!(reply[6..10], [0; 4], "TC comes alone");
-            assert_eq!(reply[3] & 0x0f, 0, "and with NOERROR");
+    fn add(&mut self, reply: &RawReply) {
+        if has_tc(reply) {
+            assert_eq!(reply.counts[1..3], [0, 0], "TC comes alone");
+            assert_eq!(reply.rcode, 0, "and with NOERROR");
             self.slipped += 1;
             return;
         }
-        *self.by_rcode.entry(rcode_of(reply)).or_default() += 1;
+        *self.by_rcode.entry(reply.rcode).or_default() += 1;
     }
-}
-
-/// The rdata of the OPT, which is the last record if it is there, with the place where the
-/// OPT begins.
-fn opt_of(reply: &[u8]) -> Option<(usize, &[u8])> {
-    let begins = |at: &usize| {
-        let rest = &reply[*at..];
-        rest.starts_with(&[0, 0, 41])
-            && 11 + usize::from(u16::from_be_bytes([rest[9], rest[10]])) == rest.len()
-    };
-    let at = (12..reply.len().saturating_sub(10)).find(begins)?;
-    Some((at, &reply[at + 11..]))
-}
-
-/// The response code with its upper bits.
-fn rcode_of(reply: &[u8]) -> u16 {
-    let upper = opt_of(reply).map_or(0, |(at, _)| u16::from(reply[at + 5]));
-    upper << 4 | u16::from(reply[3] & 0x0f)
 }
 
 /// Asks the same thing `count` times, and takes what comes back. Every now and then a name
@@ -93,7 +85,6 @@ fn flood(client: &UdpSocket, question: &[u8], count: usize) -> Tally {
     const WINDOW: usize = 50;
     const SENTINEL_ID: u16 = 0xfeed;
     let (mut tally, start) = (Tally::default(), Instant::now());
-    let mut buffer = [0; 4096];
     for first in (0..count).step_by(WINDOW) {
         for _ in first..count.min(first + WINDOW) {
             client.send(question).unwrap();
@@ -102,11 +93,11 @@ fn flood(client: &UdpSocket, question: &[u8], count: usize) -> Tally {
         let sentinel = format!("{first}-{nonce}.sentinel.example.com");
         client.send(&packet(SENTINEL_ID, &sentinel, A, None)).unwrap();
         loop {
-            let octets = client.recv(&mut buffer).expect("the sentinel is answered");
-            if buffer[..2] == SENTINEL_ID.to_be_bytes() {
+            let reply = receive(client);
+            if reply.octets[..2] == SENTINEL_ID.to_be_bytes() {
                 break;
             }
-            tally.add(&buffer[..octets]);
+            tally.add(&reply);
         }
     }
     tally.took = start.elapsed();
@@ -211,13 +202,12 @@ fn a_short_reply_has_the_question_and_the_opt_and_nothing_else() {
     let folder = limited("responses_per_second = 1\nwindow = \"1s\"\nslip = 1");
     let server = Server::start(&folder);
     let client = client("127.0.0.1", server.address);
-    let mut buffer = [0; 4096];
     // One a second is whole.
-    let mut short_reply_to = |question: &[u8]| loop {
+    let short_reply_to = |question: &[u8]| loop {
         client.send(question).unwrap();
-        let octets = client.recv(&mut buffer).unwrap();
-        if buffer[2] & 2 != 0 {
-            break buffer[..octets].to_vec();
+        let reply = receive(&client);
+        if has_tc(&reply) {
+            break reply.octets;
         }
     };
     let plain = packet(7, "wWw.example.com", A, None);
@@ -303,15 +293,13 @@ fn a_cookie_lifts_the_limit_and_bad_ones_get_another() {
     let cookie = loop {
         client.send(&asked(b"01234567")).unwrap();
         client.send(&asked(b"01234567")).unwrap();
-        let mut buffer = [0; 512];
-        let octets = client.recv(&mut buffer).expect("every second one is answered");
-        if rcode_of(&buffer[..octets]) == BADCOOKIE {
-            assert_eq!(buffer[2..12], [0x80, 7, 0, 1, 0, 0, 0, 0, 0, 1]);
-            let (_, options) = opt_of(&buffer[..octets]).unwrap();
-            let cookie = options[4..].to_vec();
-            assert_eq!(options, option(COOKIE, &cookie));
+        // Every second one is answered.
+        let reply = receive(&client);
+        if reply.rcode == BADCOOKIE {
+            assert_eq!(reply.octets[2..12], [0x80, 7, 0, 1, 0, 0, 0, 0, 0, 1]);
+            let [(COOKIE, cookie)] = &reply.options[..] else { panic!("{reply:?}") };
             assert!(cookie.len() == 24 && cookie.starts_with(b"01234567"), "{cookie:?}");
-            break cookie;
+            break cookie.clone();
         }
     };
     // Takes in what is still on its way.
@@ -338,15 +326,13 @@ fn listeners_take_queries_by_their_lists() {
     let [first, second] = two_listeners(&mut server);
     let rcode = |from: &str, to| {
         let client = client(from, to);
-        let mut buffer = [0; 512];
         client.send(&packet(7, "www.example.com", A, Some(&[]))).unwrap();
-        let octets = client.recv(&mut buffer).unwrap();
-        let rcode = buffer[3] & 0x0f;
+        let reply = receive(&client);
         // A refusal has no records, and says why: Prohibited (RFC 8914, section 4.19).
-        let (_, options) = opt_of(&buffer[..octets]).expect("an OPT");
-        let (records, error) = if rcode == 0 { (1, vec![]) } else { (0, option(15, &[0, 18])) };
-        assert_eq!((buffer[7], options), (records, &error[..]), "{from} {to}");
-        rcode
+        let (records, options) =
+            if reply.rcode == 0 { (1, vec![]) } else { (0, vec![(15, vec![0, 18])]) };
+        assert_eq!((reply.counts, reply.options), ([1, records, 0, 1], options), "{from} {to}");
+        reply.rcode
     };
     for (from, of_first, of_second) in
         [("127.0.1.1", 0, 5), ("127.0.2.1", 5, 0), ("127.0.0.1", 5, 5)]
@@ -381,10 +367,9 @@ fn refusals_by_a_list_are_limited_like_other_errors() {
     for _ in 0..100 {
         stranger.send(&packet(7, "www.example.com", A, None)).unwrap();
     }
-    let mut buffer = [0; 512];
     for _ in 0..10 {
-        let octets = stranger.recv(&mut buffer).unwrap();
-        assert_eq!((octets > 12, buffer[3] & 0x0f), (true, 5));
+        let reply = receive(&stranger);
+        assert_eq!((reply.octets.len() > 12, reply.rcode), (true, 5));
     }
     common::eventually("the rest is dropped", || metric(admin, "drop") >= 80);
 }

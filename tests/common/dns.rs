@@ -196,6 +196,52 @@ pub fn exchange(stream: &mut TcpStream, message: &[u8]) -> io::Result<Vec<u8>> {
     read_frame(stream)
 }
 
+/// A reply read octet by octet, for what hickory does not tell.
+#[derive(Debug)]
+pub struct RawReply {
+    pub octets: Vec<u8>,
+    /// With its upper bits.
+    pub rcode: u16,
+    pub counts: [u16; 4],
+    /// Code and payload of every option.
+    pub options: Vec<(u16, Vec<u8>)>,
+}
+
+impl RawReply {
+    /// Reads a reply. Its OPT, if there is one, is its last record, as ours always is.
+    pub fn of(octets: Vec<u8>) -> Self {
+        let number = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
+        let counts = [4, 6, 8, 10].map(number);
+        let mut rcode = u16::from(octets[3] & 0xf);
+        let mut all = Vec::new();
+        let opt = (12..octets.len().saturating_sub(10)).find(|&at| {
+            octets[at..].starts_with(&[0, 0, 41])
+                && at + 11 + usize::from(number(at + 9)) == octets.len()
+        });
+        if let Some(opt) = opt {
+            rcode |= u16::from(octets[opt + 5]) << 4;
+            all = options(&octets[opt + 11..]).expect("the options fill the OPT");
+        }
+        Self { octets, rcode, counts, options: all }
+    }
+
+    pub fn option(&self, code: u16) -> Option<&[u8]> {
+        self.options.iter().find(|option| option.0 == code).map(|option| &option.1[..])
+    }
+}
+
+/// Code and payload of the options in the rdata of an OPT, unless they do not fill it.
+pub fn options(rdata: &[u8]) -> Option<Vec<(u16, Vec<u8>)>> {
+    let (mut options, mut rest) = (Vec::new(), rdata);
+    while let [code1, code2, length1, length2, more @ ..] = rest {
+        let length = u16::from_be_bytes([*length1, *length2]);
+        let (payload, after) = more.split_at_checked(length.into())?;
+        options.push((u16::from_be_bytes([*code1, *code2]), payload.to_vec()));
+        rest = after;
+    }
+    rest.is_empty().then_some(options)
+}
+
 impl Reply {
     fn of(asked: &Message, octets: &[u8]) -> Self {
         let message = Message::from_vec(octets).expect("the reply parses");

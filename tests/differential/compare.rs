@@ -18,6 +18,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::common::dns;
 use crate::common::peers::Software;
 use crate::message::{Entry, Message};
 use crate::name::Name;
@@ -350,16 +351,11 @@ fn opt(opt: &Entry) -> String {
 }
 
 fn options(rdata: &[u8]) -> Vec<String> {
-    let mut options = Vec::new();
-    let mut rest = rdata;
-    while let [code1, code2, length1, length2, more @ ..] = rest {
-        let code = u16::from_be_bytes([*code1, *code2]);
-        let length = usize::from(u16::from_be_bytes([*length1, *length2])).min(more.len());
-        options.push(format!("{code}:{}", hex(&more[..length])));
-        rest = &more[length..];
-    }
-    options.sort();
-    options
+    let Some(options) = dns::options(rdata) else { return vec![format!("broken: {}", hex(rdata))] };
+    let show = |(code, payload): (u16, Vec<u8>)| format!("{code}:{}", hex(&payload));
+    let mut shown: Vec<String> = options.into_iter().map(show).collect();
+    shown.sort();
+    shown
 }
 
 fn hex(octets: &[u8]) -> String {
