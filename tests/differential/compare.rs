@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use crate::common::dns;
 use crate::common::peers::Software;
-use crate::message::{Entry, Message};
+use crate::message::{Entry, Message, digest, hex};
 use crate::name::Name;
 use crate::peers::{COMPARED, MAX_UDP_PAYLOAD};
 use crate::queries::{ANY, Case};
@@ -278,7 +278,7 @@ fn fields(seen: &Seen) -> BTreeMap<Field, String> {
         Seen::Broken(error) => return [(Field::Reply, format!("broken: {error}"))].into(),
         Seen::Reply(message) => message,
     };
-    let [answer, authority, additional] = &message.sections;
+    let [answer, authority, _] = &message.sections;
     let mut fields: BTreeMap<Field, String> = FLAGS
         .iter()
         .map(|&(name, flag)| (Field::Flag(name), u8::from(message.has_flag(flag)).to_string()))
@@ -290,7 +290,7 @@ fn fields(seen: &Seen) -> BTreeMap<Field, String> {
     fields.insert(Field::Answer, multiset(answer));
     fields.insert(Field::Chain, chain(answer));
     fields.insert(Field::Authority, multiset(authority));
-    fields.insert(Field::Glue, multiset(&glue(message, additional)));
+    fields.insert(Field::Glue, multiset(&glue(message)));
     let opts: Vec<String> = message.opts.iter().map(opt).collect();
     fields.insert(Field::Opt, opts.join(" and "));
     let options: Vec<String> = message.opts.iter().flat_map(|opt| options(&opt.rdata)).collect();
@@ -304,11 +304,8 @@ fn multiset(records: &[Entry]) -> String {
     match lines.len() {
         ..=60 => lines.join("\n    "),
         many => {
-            let octets = lines.join("\n").into_bytes();
-            let sum = octets
-                .iter()
-                .fold(0_u64, |sum, &octet| sum.wrapping_mul(0x100_0000_01b3) ^ u64::from(octet));
-            format!("{many} records, {sum:016x}, the first {}", lines[0])
+            let digest = digest(lines.join("\n").as_bytes());
+            format!("{many} records, {digest}, the first {}", lines[0])
         }
     }
 }
@@ -325,17 +322,16 @@ fn chain(answer: &[Entry]) -> String {
 
 /// Of a referral, the addresses without which the child cannot be reached (RFC 9471,
 /// section 3.1).
-fn glue(message: &Message, additional: &[Entry]) -> Vec<Entry> {
-    let [answer, authority, _] = &message.sections;
+fn glue(message: &Message) -> Vec<Entry> {
+    let [answer, authority, additional] = &message.sections;
     let cut = authority.iter().find(|record| record.rtype == NS).map(|record| &record.owner);
     let (Some(cut), false, true) = (cut, message.has_flag(AA), answer.is_empty()) else {
         return Vec::new();
     };
     let is_glue = |record: &&Entry| {
-        let host = Name::from_wire(record.owner.as_wire().to_vec());
         matches!(record.rtype, A | AAAA)
-            && host.is_at_or_below(cut)
-            && authority.iter().any(|ns| ns.rtype == NS && ns.rdata == host.as_wire())
+            && record.owner.is_at_or_below(cut)
+            && authority.iter().any(|ns| ns.rtype == NS && ns.rdata == record.owner.as_wire())
     };
     additional.iter().filter(is_glue).cloned().collect()
 }
@@ -356,8 +352,4 @@ fn options(rdata: &[u8]) -> Vec<String> {
     let mut shown: Vec<String> = options.into_iter().map(show).collect();
     shown.sort();
     shown
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

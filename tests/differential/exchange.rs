@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::common::dns::exchange;
+use crate::queries::Case;
 
 /// Messages on the way at once: few enough for anybody's receive buffer.
 const VOLLEY: usize = 48;
@@ -16,41 +17,35 @@ const UDP_PATIENCE: Duration = Duration::from_millis(1500);
 
 const TCP_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The replies to `messages`, each of which gets an ID of its own. Over TCP where `tcp`
-/// says so.
-pub fn ask_all(server: SocketAddr, messages: &[(bool, Vec<u8>)]) -> Vec<Option<Vec<u8>>> {
-    let mut replies = vec![None; messages.len()];
+/// The replies to all questions, each of which gets an ID of its own.
+pub fn ask_all(server: SocketAddr, cases: &[Case]) -> Vec<Option<Vec<u8>>> {
+    let mut replies = vec![None; cases.len()];
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server).unwrap();
-    let (tcp, udp): (Vec<_>, Vec<_>) = (0..messages.len()).partition(|&at| messages[at].0);
+    let (tcp, udp): (Vec<_>, Vec<_>) = (0..cases.len()).partition(|&at| cases[at].tcp);
     for _ in 0..TRIES {
         let missing: Vec<_> = udp.iter().copied().filter(|&at| replies[at].is_none()).collect();
         for volley in missing.chunks(VOLLEY) {
-            fire(&socket, volley, messages, &mut replies);
+            fire(&socket, volley, cases, &mut replies);
         }
     }
     let mut stream = None;
     for at in tcp {
-        replies[at] = over_tcp(server, &mut stream, &with_id(at, &messages[at].1));
+        replies[at] = over_tcp(server, &mut stream, &with_id(at, cases));
     }
     replies
 }
 
-/// A message whose ID is its place.
-fn with_id(at: usize, message: &[u8]) -> Vec<u8> {
-    let mut message = message.to_vec();
+/// The message of a case, whose ID is its place.
+fn with_id(at: usize, cases: &[Case]) -> Vec<u8> {
+    let mut message = cases[at].message.clone();
     message[..2].copy_from_slice(&(at as u16).to_be_bytes());
     message
 }
 
-fn fire(
-    socket: &UdpSocket,
-    volley: &[usize],
-    messages: &[(bool, Vec<u8>)],
-    replies: &mut [Option<Vec<u8>>],
-) {
+fn fire(socket: &UdpSocket, volley: &[usize], cases: &[Case], replies: &mut [Option<Vec<u8>>]) {
     for &at in volley {
-        socket.send(&with_id(at, &messages[at].1)).unwrap();
+        socket.send(&with_id(at, cases)).unwrap();
     }
     let deadline = Instant::now() + UDP_PATIENCE;
     let mut buffer = vec![0; 65_535];

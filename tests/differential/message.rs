@@ -80,15 +80,20 @@ impl fmt::Display for Entry {
         }
         match (name_fields(self.rtype), self.rdata.len()) {
             (Some((0, 1, false)), _) => write!(f, "{}", Name::from_wire(self.rdata.clone())),
-            (_, ..=64) => self.rdata.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
-            (_, long) => {
-                let sum = self.rdata.iter().fold(0_u64, |sum, &octet| {
-                    sum.wrapping_mul(0x100_0000_01b3) ^ u64::from(octet)
-                });
-                write!(f, "({long} octets, {sum:016x})")
-            }
+            (_, ..=64) => f.write_str(&hex(&self.rdata)),
+            (_, long) => write!(f, "({long} octets, {})", digest(&self.rdata)),
         }
     }
+}
+
+pub fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// A few letters in place of many octets (FNV).
+pub fn digest(octets: &[u8]) -> String {
+    let step = |sum: u64, &octet: &u8| sum.wrapping_mul(0x100_0000_01b3) ^ u64::from(octet);
+    format!("{:016x}", octets.iter().fold(0, step))
 }
 
 /// Where RDATA holds names: octets before them, how many, and whether octets follow.

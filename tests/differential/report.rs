@@ -15,8 +15,8 @@ use crate::queries::Case;
 /// How many differences of one kind are shown.
 const SHOWN: usize = 10;
 
-/// Fails with every difference that `counts` and no exception covers, and, with all peers there, with
-/// every exception that covers none.
+/// Fails with every difference that `counts` and no exception covers, and, with all peers
+/// there, with every exception that covers none.
 pub fn judge(
     company: &Company,
     cases: &[Case],
@@ -64,17 +64,15 @@ pub fn judge(
 type Replies = Vec<Option<Vec<u8>>>;
 
 fn ask_everybody(company: &Company, cases: &[Case]) -> (Replies, Vec<(Software, Replies)>) {
-    let messages: Vec<_> = cases.iter().map(|case| (case.tcp, case.message.clone())).collect();
-    let messages = &messages;
     thread::scope(|scope| {
         let address = company.meridian.address;
-        let ours = scope.spawn(move || ask_all(address, messages));
+        let ours = scope.spawn(move || ask_all(address, cases));
         let peers: Vec<_> = company
             .peers
             .iter()
             .map(|peer| {
                 let (software, address) = (peer.software, peer.address);
-                (software, scope.spawn(move || ask_all(address, messages)))
+                (software, scope.spawn(move || ask_all(address, cases)))
             })
             .collect();
         let joined = peers.into_iter().map(|(software, asked)| (software, asked.join().unwrap()));
