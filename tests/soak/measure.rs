@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Of all that should be answered, how much may get lost: the kernel drops packets that find
 /// a buffer full.
@@ -90,8 +91,8 @@ impl Tally {
         ]
     }
 
-    /// The table of a run; `seconds` may be NaN.
-    pub fn table(&self, seconds: f64) -> String {
+    /// The table of a run that took so long.
+    pub fn table(&self, time: Duration) -> String {
         let mut table = String::from(
             "\n| traffic | asked | a second | right | silence | retried | lost |\n\
              |---|---|---|---|---|---|---|\n",
@@ -101,7 +102,7 @@ impl Tally {
                 [&count.asked, &count.right, &count.silence, &count.retried, &count.lost]
                     .map(|number| number.load(Relaxed));
             if asked > 0 {
-                let rate = asked as f64 / seconds;
+                let rate = asked as f64 / time.as_secs_f64();
                 let _ = writeln!(
                     table,
                     "| {name} | {asked} | {rate:.0} | {right} | {silence} | {retried} | {lost} |"
