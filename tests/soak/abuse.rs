@@ -44,6 +44,11 @@ fn question() -> Vec<u8> {
     frame(&packet(7, "www.example.com", A, None))
 }
 
+/// More than a server writes the answers to where nobody reads them.
+fn many_questions() -> Vec<u8> {
+    frame(&packet(7, "big.example.com", TXT, None)).repeat(1000)
+}
+
 struct Open<'r> {
     run: &'r Run,
     addresses: &'r [Ipv4Addr],
@@ -98,7 +103,7 @@ impl Open<'_> {
 
     fn pipelines_without_reading(&mut self) {
         self.connect(20);
-        let many = frame(&packet(7, "big.example.com", TXT, None)).repeat(1000);
+        let many = many_questions();
         for _ in 0..10 {
             self.write(&many);
             self.hold(100);
@@ -166,12 +171,12 @@ impl Open<'_> {
 pub fn held(run: &Run, connections: usize, mut numbers: Seeded) {
     let address = [crate::ABUSERS[0]];
     let mut open = Open { run, addresses: &address, streams: Vec::new() };
+    let many = many_questions();
     let start = |open: &mut Open<'_>, kind: usize| {
         let before = open.streams.len();
         open.connect(1);
         for mut stream in &open.streams[before..] {
             let _ = stream.set_nonblocking(true);
-            let many = frame(&packet(7, "big.example.com", TXT, None)).repeat(1000);
             let _ = match kind {
                 0 => Ok(0),
                 1 => stream.write(&[0xff, 0xff]),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::{RData, Record};
 use meridian::model::Transport;
 
 use crate::Run;
@@ -218,13 +218,9 @@ fn is_right(message: &Message, asked: &Asked, transport: Transport, allowed: &Al
             code == NoError && !is_whole && message.answers.is_empty()
         }
         Expect::Big => {
-            let lines: Vec<String> =
-                (0..30).map(|n| format!("big.example.com. 300 in txt {n:0>100}")).collect();
-            let lines = lines.iter().map(|line| line.replace('"', "")).collect::<Vec<_>>();
-            let mut found = texts(&message.answers);
-            found.iter_mut().for_each(|line| *line = line.to_lowercase().replace('"', ""));
-            found.sort();
-            code == NoError && is_own && found == lines
+            let expected: Vec<String> =
+                (0..30).map(|n| format!("big.example.com. 300 IN TXT {n:0>100}")).collect();
+            code == NoError && is_own && texts(&message.answers) == expected
         }
         Expect::Soa => {
             let [soa] = &message.answers[..] else { return false };
@@ -275,7 +271,7 @@ fn has_serial(soa: &Record, allowed: &Allowed) -> bool {
     let [first, last] = allowed.serials;
     match &soa.data {
         RData::SOA(soa) => (first..=last).contains(&soa.serial),
-        _ => soa.record_type() == RecordType::SOA,
+        _ => false,
     }
 }
 

@@ -161,28 +161,16 @@ fn is_due_a_reply(packet: &[u8]) -> bool {
     packet.len() >= HEADER_OCTETS && packet[2] & QR == 0
 }
 
-/// Sends mutated packets over UDP, moderately fast, until the run is over.
-pub fn over_udp(run: &Run, from: Ipv4Addr, numbers: Seeded) {
-    let socket = client::udp(from, run.server, QUIET);
-    let mut mutator = Mutator::new(numbers);
-    let mut sent = vec![Vec::new(); 1 << 16];
-    let mut id = 0;
-    while !run.is_over() {
-        id = batch(run, &socket, &mut mutator, &mut sent, id);
-        run.pause(Duration::from_millis(15));
-    }
-}
-
-/// Sends so many mutated packets over UDP, nearly as fast as they are answered.
-pub fn packets(run: &Run, from: Ipv4Addr, numbers: Seeded, packets: u64) {
+/// Sends so many mutated packets over UDP, with a pause after each batch of them, unless the
+/// run is over before.
+pub fn over_udp(run: &Run, from: Ipv4Addr, numbers: Seeded, packets: u64, pause: Duration) {
     let socket = client::udp(from, run.server, QUIET);
     let mut mutator = Mutator::new(numbers);
     let mut sent = vec![Vec::new(); 1 << 16];
     let mut id = 0;
     while run.tally.mutated_udp.asked() < packets && !run.is_over() {
         id = batch(run, &socket, &mut mutator, &mut sent, id);
-        // Time for those who ask meanwhile.
-        run.pause(Duration::from_millis(1));
+        run.pause(pause);
     }
 }
 
