@@ -278,8 +278,7 @@ fn the_admin_pages_show_what_is_down_and_why() {
         services(&probes, &POLICIES)
     ));
     let mut server = Server::start(&folder);
-    let line = server.wait_for("admin listens");
-    let admin: SocketAddr = line.split("address=").nth(1).unwrap().trim().parse().unwrap();
+    let admin = server.wait_for_address("admin listens");
     (0..3).for_each(|_| drop(server.wait_for("health changed")));
 
     assert_eq!(http_get(admin, "/healthz"), (200, "ok\n".to_owned()));

@@ -118,16 +118,11 @@ fn metric(admin: SocketAddr, action: &str) -> usize {
     line.expect("the metric is there").parse().unwrap()
 }
 
-fn admin_of(server: &mut Server) -> SocketAddr {
-    let line = server.wait_for("admin listens");
-    line.split("address=").nth(1).unwrap().trim().parse().unwrap()
-}
-
 #[test]
 fn a_flood_draws_its_rate_and_every_second_of_the_rest_is_short() {
     let folder = limited("responses_per_second = 10\nwindow = \"1s\"");
     let mut server = Server::start(&folder);
-    let admin = admin_of(&mut server);
+    let admin = server.wait_for_address("admin listens");
     let flooding = client("127.0.0.1", server.address);
     let tally = flood(&flooding, &packet(7, "www.example.com", A, None), 1000);
     let full = tally.rcode(0);
@@ -190,7 +185,7 @@ fn every_class_has_a_limit() {
 fn errors_that_do_not_slip_are_dropped() {
     let folder = limited("responses_per_second = 10\nwindow = \"1s\"\nslip = 0");
     let mut server = Server::start(&folder);
-    let admin = admin_of(&mut server);
+    let admin = server.wait_for_address("admin listens");
     let client = client("127.0.0.1", server.address);
     let tally = flood(&client, &packet(7, "www.example.net", A, None), 200);
     assert_about(tally.rcode(5), 10, 10.0, tally.took);
@@ -234,7 +229,7 @@ fn who_is_exempt_is_not_limited() {
 fn on_trial_everything_is_sent_and_told() {
     let folder = limited("responses_per_second = 10\nwindow = \"1s\"\nlog_only = true");
     let mut server = Server::start(&folder);
-    let admin = admin_of(&mut server);
+    let admin = server.wait_for_address("admin listens");
     let client = client("127.0.0.1", server.address);
     let tally = flood(&client, &packet(7, "www.example.com", A, None), 500);
     assert_eq!((tally.rcode(0), tally.slipped), (500, 0));
@@ -249,7 +244,7 @@ fn on_trial_everything_is_sent_and_told() {
 fn a_reload_changes_limits_and_forgets_nothing() {
     let folder = limited("responses_per_second = 1\nwindow = \"60s\"\nslip = 0");
     let mut server = Server::start(&folder);
-    let admin = admin_of(&mut server);
+    let admin = server.wait_for_address("admin listens");
     let client = client("127.0.0.1", server.address);
     let question = packet(7, "www.example.com", A, None);
     let start = Instant::now();
@@ -277,7 +272,7 @@ fn a_cookie_lifts_the_limit_and_bad_ones_get_another() {
     const BADCOOKIE: u16 = 23;
     let folder = limited("responses_per_second = 10\nwindow = \"1s\"");
     let mut server = Server::start(&folder);
-    let admin = admin_of(&mut server);
+    let admin = server.wait_for_address("admin listens");
     let client = client("127.0.0.1", server.address);
     let asked = |cookie: &[u8]| packet(7, "www.example.com", A, Some(&option(COOKIE, cookie)));
     // Without ours, the limit holds; what slips gives one instead of TC.
@@ -310,12 +305,6 @@ fn a_cookie_lifts_the_limit_and_bad_ones_get_another() {
     assert!(flood(&thief, &asked(&cookie), 100).rcode(BADCOOKIE) >= 40);
 }
 
-/// Two listeners: the address of the first and of the second.
-fn two_listeners(server: &mut Server) -> [SocketAddr; 2] {
-    let line = server.wait_for("listening on UDP and TCP");
-    [server.address, line.split("address=").nth(1).unwrap().trim().parse().unwrap()]
-}
-
 #[test]
 fn listeners_take_queries_by_their_lists() {
     let folder = folder(
@@ -323,7 +312,8 @@ fn listeners_take_queries_by_their_lists() {
         "[[listener]]\naddress = \"127.0.0.2:0\"\nallow_query = [\"127.0.2.0/24\", \"::1\"]",
     );
     let mut server = Server::start(&folder);
-    let [first, second] = two_listeners(&mut server);
+    let first = server.address;
+    let second = server.wait_for_address("listening on UDP and TCP");
     let rcode = |from: &str, to| {
         let client = client(from, to);
         client.send(&packet(7, "www.example.com", A, Some(&[]))).unwrap();
@@ -362,7 +352,7 @@ fn refusals_by_a_list_are_limited_like_other_errors() {
         "[rate_limit]\nresponses_per_second = 10\nwindow = \"1s\"\nslip = 0",
     );
     let mut server = Server::start(&folder);
-    let admin = admin_of(&mut server);
+    let admin = server.wait_for_address("admin listens");
     let stranger = client("127.0.0.200", server.address);
     for _ in 0..100 {
         stranger.send(&packet(7, "www.example.com", A, None)).unwrap();

@@ -106,9 +106,7 @@ impl Server {
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self { child, lines, seen: Vec::new(), address };
-        let line = server.wait_for("listening on UDP and TCP");
-        let address = line.split("address=").nth(1).unwrap().trim();
-        server.address = address.parse().unwrap();
+        server.address = server.wait_for_address("listening on UDP and TCP");
         server
     }
 
@@ -128,6 +126,11 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Waits for a log line that holds `text` and ends with an address.
+    pub fn wait_for_address(&mut self, text: &str) -> SocketAddr {
+        self.wait_for(text).split("address=").nth(1).unwrap().trim().parse().unwrap()
     }
 
     /// Has it read its configuration again, and waits until the new one is in force.
