@@ -45,12 +45,17 @@ fall = 1
 
 /// A server with `head` in its `[server]`.
 fn server(head: &str, more: &str) -> (Folder, Server) {
+    let folder = folder(head, more);
+    let server = Server::start(&folder);
+    (folder, server)
+}
+
+fn folder(head: &str, more: &str) -> Folder {
     let folder = Folder::with_config(more);
     let config =
         folder.read("meridian.toml").replace("workers = 2", &format!("workers = 2\n{head}"));
     folder.write("meridian.toml", &config);
-    let server = Server::start(&folder);
-    (folder, server)
+    folder
 }
 
 fn udp(server: SocketAddr, packet: &[u8]) -> RawReply {
@@ -350,7 +355,6 @@ fn extended_errors_say_why() {
         let code = u16::from_be_bytes([payload[0], payload[1]]);
         Some((code, String::from_utf8(payload[2..].to_vec()).unwrap()))
     };
-    let mut transfer = packet(7, "example.com", 252, Some(&[]));
     let mut notify = query(&[]);
     notify[2] = 4 << 3;
     let class_any = {
@@ -372,7 +376,7 @@ fn extended_errors_say_why() {
         ("servfail", of("servfail.example.com"), SERVFAIL, 0, "no endpoint is up"),
         ("refused", of("refused.example.com"), REFUSED, 0, "no endpoint is up"),
         ("elsewhere", of("www.example.org"), REFUSED, 20, ""),
-        ("AXFR", std::mem::take(&mut transfer), REFUSED, 21, ""),
+        ("AXFR", packet(7, "example.com", 252, Some(&[])), REFUSED, 21, ""),
         ("NOTIFY", notify, NOTIMP, 21, ""),
         ("class ANY", class_any, REFUSED, 21, ""),
     ] {
@@ -418,9 +422,7 @@ fn options_go_together_and_in_any_order() {
 fn minimal_responses_leave_out_what_nobody_asked_for() {
     let zone = "@ MX 10 ns1\nchild NS ns.child\nns.child A 192.0.2.60\n";
     for (head, additional) in [("", 2), ("minimal_responses = true", 1)] {
-        let folder = Folder::with_config("");
-        let config = folder.read("meridian.toml").replace("workers = 2", head);
-        folder.write("meridian.toml", &config);
+        let folder = folder(head, "");
         folder.write("example.com.zone", &(folder.read("example.com.zone") + zone));
         let server = Server::start(&folder);
         for (name, rtype) in [("example.com", 15), ("example.com", 2)] {
