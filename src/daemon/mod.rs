@@ -42,6 +42,10 @@ const REPORT_QUEUE: usize = 4096;
 /// Reports taken in at once, for one new snapshot.
 const REPORT_BATCH: usize = 1024;
 
+/// What passes at least between two snapshots that outcomes of probes lead to. A lone change
+/// does not wait; those of a storm share a snapshot.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(5);
+
 /// How often stalled probes are looked for and the state file is brought up to date.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -224,6 +228,7 @@ impl Server {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         let mut batch = Vec::with_capacity(REPORT_BATCH);
         let mut probing = true;
+        let mut rest_until = None;
         loop {
             tokio::select! {
                 biased;
@@ -233,13 +238,17 @@ impl Server {
                 compiled = finished(&mut self.compiling, &self.config_path) => {
                     self.install(compiled).await;
                 }
-                taken = self.reports.recv_many(&mut batch, REPORT_BATCH), if probing => {
+                taken = self.reports.recv_many(&mut batch, REPORT_BATCH),
+                    if probing && rest_until.is_none() =>
+                {
                     probing = taken > 0;
                     if !probing {
                         error!("the prober has ended; the last known health stays");
                     }
-                    self.observe(&mut batch);
+                    let published = self.observe(&mut batch);
+                    rest_until = published.then(|| Instant::now() + SNAPSHOT_INTERVAL);
                 }
+                () = passed(rest_until) => rest_until = None,
                 Some(request) = self.requests.recv() => self.tell(request),
                 () = self.watcher.changed() => self.compile("a file changed"),
                 _ = housekeeping.tick() => self.keep_house(),
@@ -253,7 +262,8 @@ impl Server {
         Ok(())
     }
 
-    fn observe(&mut self, batch: &mut Vec<ProbeReport>) {
+    /// Takes in what probes saw. Returns whether that made a new snapshot.
+    fn observe(&mut self, batch: &mut Vec<ProbeReport>) -> bool {
         let reports = batch.drain(..).map(|report| {
             let ProbeReport { key, sequence, outcome } = report;
             debug!(target = %key, result = ?outcome.result, took = ?outcome.took, "probe");
@@ -274,6 +284,7 @@ impl Server {
         if let Some((target, reason)) = observed.not_tried.into_iter().next() {
             self.last_not_tried = Some(format!("{target}: {reason}"));
         }
+        observed.published
     }
 
     /// Starts to compile the configuration anew, or remembers to when one is under way.
@@ -378,6 +389,14 @@ impl Server {
             uptime: self.started.elapsed(),
             reloads_failed: self.reloads_failed,
         });
+    }
+}
+
+/// Waits for a moment; for ever if there is none.
+async fn passed(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

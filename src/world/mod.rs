@@ -5,6 +5,8 @@
 //! outcomes of probes and new configurations reach it one after the other, and each batch
 //! makes one new snapshot. It knows no channel and no clock: `daemon` feeds it.
 
+mod standings;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,13 +18,15 @@ use crate::health::{Applied, HealthTable, Outcome, TargetKey, TargetStatus, Tran
 use crate::model::{Family, ServiceId, TargetId};
 use crate::steer::{self, Standing};
 
+use standings::{Pair, Standings};
+
 /// Everything a query needs.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The configuration, compiled.
     pub catalog: Arc<Catalog>,
     /// What each service may answer now, per family.
-    standings: Vec<[Arc<Standing>; 2]>,
+    standings: Standings,
     /// Services whose health nobody brings up to date any more.
     stale: Arc<HashSet<ServiceId>>,
     /// Counts the configurations installed since the start, from 1.
@@ -37,7 +41,7 @@ impl Snapshot {
 
     /// What a service may answer.
     pub fn standing(&self, id: ServiceId, family: Family) -> &Standing {
-        &self.standings[id.0 as usize][family.index()]
+        self.standings.get(id, family)
     }
 
     /// Whether a service is answered from health that is out of date: a target of it has not
@@ -68,6 +72,8 @@ impl World {
 /// What came of a batch of outcomes.
 #[derive(Debug, Default)]
 pub struct Observed {
+    /// Whether there is a new snapshot.
+    pub published: bool,
     /// Targets that changed state.
     pub transitions: Vec<(TargetKey, Transition)>,
     /// Probes this machine could not make, and why; nothing is known of their targets.
@@ -156,11 +162,11 @@ impl Writer {
         touched.dedup();
         if !touched.is_empty() {
             let mut standings = old.standings.clone();
-            for id in touched {
-                standings[id.0 as usize] = assess_one(old.service(id), &self.health);
-            }
+            let assess = |id| (id, assess_one(old.service(id), &self.health));
+            standings.replace(touched.into_iter().map(assess));
             let (catalog, stale) = (old.catalog.clone(), old.stale.clone());
             self.publish(Snapshot { catalog, standings, stale, generation: old.generation });
+            observed.published = true;
         }
         observed
     }
@@ -170,7 +176,7 @@ impl Writer {
     }
 }
 
-fn assess_all(catalog: &Catalog, health: &HealthTable) -> Vec<[Arc<Standing>; 2]> {
+fn assess_all(catalog: &Catalog, health: &HealthTable) -> Standings {
     catalog.services.iter().map(|entry| assess_one(entry, health)).collect()
 }
 
@@ -180,7 +186,7 @@ fn users_of(catalog: &Catalog, targets: &[TargetKey]) -> HashSet<ServiceId> {
     users.flatten().copied().collect()
 }
 
-fn assess_one(entry: &ServiceEntry, health: &HealthTable) -> [Arc<Standing>; 2] {
+fn assess_one(entry: &ServiceEntry, health: &HealthTable) -> Pair {
     let status = |target: TargetId| -> TargetStatus {
         health.status(target).expect("the table is made for the catalog's targets")
     };
