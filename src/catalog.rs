@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::geo::{GeoMap, Overrides, RankingSpec};
 use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
-use crate::model::{ServiceId, Site, WireName};
+use crate::model::{ReadFile, ServiceId, Site, WireName};
 use crate::steer::{Service, Turns};
 use crate::wire::CookieSecrets;
 use crate::zone::ZoneTable;
@@ -31,6 +31,8 @@ pub struct Catalog {
     pub users_of_target: HashMap<TargetKey, Vec<ServiceId>>,
     /// Every zone, with the names of the services in it.
     pub zones: ZoneTable,
+    /// What each zone was made of, by its apex: a reload keeps those that stay the same.
+    pub zone_sources: HashMap<WireName, ZoneSource>,
     /// What is known about where clients are.
     pub geo: Geo,
     /// Who may ask, and how much.
@@ -48,6 +50,15 @@ pub struct ServiceEntry {
     pub names: Vec<WireName>,
     /// Where its rotations are; carried over reloads.
     pub turns: Arc<Turns>,
+}
+
+/// What a zone is made of, beside its apex.
+#[derive(Debug)]
+pub struct ZoneSource {
+    /// The master file, then those it includes.
+    pub files: Vec<ReadFile>,
+    /// A hash of the names of services in it, and of the services' numbers.
+    pub names: u64,
 }
 
 /// The geographic side of a configuration, kept so that a reload makes anew only what

@@ -1,6 +1,7 @@
 //! How the pure rooms read files: through a [`Files`], never from the disk themselves.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,30 @@ pub trait Files {
     /// # Errors
     /// What the operating system says, or `NotFound`.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// A file as it was read: whether it has changed since is seen by its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFile {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The [`digest`](Self::digest) of its content.
+    pub digest: u64,
+}
+
+impl ReadFile {
+    /// A number that another content hardly shares: one in 2⁶⁴ does by accident, and whoever
+    /// can write our files needs no such accident.
+    pub fn digest(content: &[u8]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(content);
+        hasher.finish()
+    }
+
+    /// Whether the file reads the same now.
+    pub fn is_unchanged(&self, files: &dyn Files) -> bool {
+        files.read(&self.path).is_ok_and(|content| Self::digest(&content) == self.digest)
+    }
 }
 
 /// Files held in memory, by exact path: for the demo and for tests.

@@ -19,7 +19,7 @@ pub use endpoint::{
     AdminState, Endpoint, EndpointTarget, Family, ServiceId, Site, SiteId, TargetId, Weight,
     WeightError,
 };
-pub use files::{Files, MemoryFiles};
+pub use files::{Files, MemoryFiles, ReadFile};
 pub use lookup_name::{LookupName, name_hash};
 pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels};
 pub use place::{Coordinates, CoordinatesError};

@@ -65,7 +65,7 @@ pub struct Refused {
 /// Looks into the files of a configuration that is wrong itself, so that their errors are
 /// told in the same go.
 fn check_pointers(pointers: &Pointers, work: &mut Work<'_>) {
-    zones::compile(&pointers.zones, &[], work);
+    zones::compile(&pointers.zones, &[], work, None);
     let octets = geo::read_databases(&pointers.databases, work);
     geo::open_databases(&pointers.databases, octets, work);
 }
@@ -76,7 +76,7 @@ fn compile(
     previous: Option<&Catalog>,
 ) -> Result<Catalog, Refused> {
     let checks = checks::compile(&spec.checks, &mut work);
-    let zones = zones::compile(&spec.zones, &spec.services, &mut work);
+    let zones = zones::compile(&spec.zones, &spec.services, &mut work, previous);
     let geo = geo::compile(spec, &mut work, previous);
     let (Some(checks), Some(zones), Some(geo)) = (checks, zones, geo) else {
         return Err(work.refused());
@@ -95,7 +95,8 @@ fn compile(
         services: compiled.services,
         targets: compiled.targets,
         users_of_target: compiled.users_of_target,
-        zones,
+        zones: zones.table,
+        zone_sources: zones.sources,
         geo,
         guard: limits::compile(spec, previous),
         files: work.read,

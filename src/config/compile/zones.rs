@@ -1,9 +1,14 @@
 //! Zone files and the names of services, into trees of names.
+//!
+//! A zone depends on the content of its files and on the names of services in it, and on
+//! nothing else: where these are what they were, a reload keeps the tree it has.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::catalog::{Catalog, ZoneSource};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Spanned;
 use crate::config::spec::{ServiceSpec, ZoneSpec};
@@ -15,19 +20,29 @@ use super::Work;
 /// The names of services of one zone.
 type Names = Vec<(WireName, ServiceId)>;
 
-/// All zones, each with the names of its services; `None` if any of them is wrong.
+/// Everything zones compile to.
+#[derive(Default)]
+pub(super) struct Compiled {
+    pub(super) table: ZoneTable,
+    pub(super) sources: HashMap<WireName, ZoneSource>,
+}
+
+/// All zones, each with the names of its services; `None` if any of them is wrong. Those of
+/// `previous` that would come out the same are taken over.
 pub(super) fn compile(
     zones: &[ZoneSpec],
     services: &[ServiceSpec],
     work: &mut Work<'_>,
-) -> Option<ZoneTable> {
+    previous: Option<&Catalog>,
+) -> Option<Compiled> {
     let names = names_by_zone(zones, services);
-    let mut table = ZoneTable::default();
+    let mut compiled = Compiled::default();
     let mut complete = true;
     for (zone, names) in zones.iter().zip(&names) {
-        match compile_one(work, zone, names, services) {
-            Ok(zone) => {
-                table.insert(Arc::new(zone));
+        match compile_one(work, zone, names, services, previous) {
+            Ok((tree, source)) => {
+                compiled.table.insert(tree);
+                compiled.sources.insert(zone.name.value.clone(), source);
             }
             Err(errors) => {
                 complete = false;
@@ -38,7 +53,7 @@ pub(super) fn compile(
             }
         }
     }
-    complete.then_some(table)
+    complete.then_some(compiled)
 }
 
 fn compile_one(
@@ -46,7 +61,39 @@ fn compile_one(
     spec: &ZoneSpec,
     names: &[(WireName, ServiceId)],
     services: &[ServiceSpec],
-) -> Result<Zone, Vec<ZoneError>> {
+    previous: Option<&Catalog>,
+) -> Result<(Arc<Zone>, ZoneSource), Vec<ZoneError>> {
+    let path = &spec.file.value;
+    let (zone, source) = match previous.and_then(|catalog| unchanged(catalog, spec, names, work)) {
+        Some(kept) => kept,
+        None => build(work, spec, names)?,
+    };
+    let errors = crowded_aliases(&zone, names, services, path);
+    if errors.is_empty() { Ok((zone, source)) } else { Err(errors) }
+}
+
+/// The zone as it was, if its files and names are what they were.
+fn unchanged(
+    previous: &Catalog,
+    spec: &ZoneSpec,
+    names: &[(WireName, ServiceId)],
+    work: &mut Work<'_>,
+) -> Option<(Arc<Zone>, ZoneSource)> {
+    let ZoneSource { files, names: names_before } = previous.zone_sources.get(&spec.name.value)?;
+    let is_same = files.first()?.path == spec.file.value
+        && *names_before == hash_of(names)
+        && files.iter().all(|file| file.is_unchanged(work.files));
+    let zone = previous.zones.get(&spec.name.value).filter(|_| is_same)?;
+    work.read.extend(files.iter().map(|file| file.path.clone()));
+    let source = ZoneSource { files: files.clone(), names: *names_before };
+    Some((Arc::clone(zone), source))
+}
+
+fn build(
+    work: &mut Work<'_>,
+    spec: &ZoneSpec,
+    names: &[(WireName, ServiceId)],
+) -> Result<(Arc<Zone>, ZoneSource), Vec<ZoneError>> {
     let path = &spec.file.value;
     let read = read_master_file(&spec.name.value, path, work.files);
     let master = match read {
@@ -58,10 +105,15 @@ fn compile_one(
             return Err(errors);
         }
     };
-    work.read.extend(master.files);
+    work.read.extend(master.files.iter().map(|file| file.path.clone()));
     let zone = Zone::build(spec.name.value.clone(), master.records, names)?;
-    let errors = crowded_aliases(&zone, names, services, path);
-    if errors.is_empty() { Ok(zone) } else { Err(errors) }
+    Ok((Arc::new(zone), ZoneSource { files: master.files, names: hash_of(names) }))
+}
+
+fn hash_of(names: &[(WireName, ServiceId)]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    names.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Names that a service may answer with a CNAME, and that have records of their own: resolvers

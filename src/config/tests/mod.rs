@@ -4,6 +4,7 @@ mod accepted;
 mod never_panics;
 mod papers;
 mod refused;
+mod reloaded;
 
 use std::path::Path;
 

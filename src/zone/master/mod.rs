@@ -22,7 +22,7 @@ mod units;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Files, RecordType, WireName};
+use crate::model::{Files, ReadFile, RecordType, WireName};
 
 use super::error::ZoneError;
 use super::record::{Place, Record};
@@ -47,7 +47,7 @@ pub struct MasterFile {
     /// Its records, in order, those of included files in their places.
     pub records: Vec<Record>,
     /// The file itself, then every file it includes: those to watch for changes.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<ReadFile>,
 }
 
 /// Reads the master file at `path`, and what it includes, as a zone that starts at `apex`.
@@ -133,11 +133,11 @@ struct Reader<'f> {
 
 impl Reader<'_> {
     fn read_file(&mut self, path: &Path, scope: &mut Scope) -> std::io::Result<()> {
-        if !self.result.files.iter().any(|seen| seen == path) {
-            // Also if it cannot be read: it may be there the next time.
-            self.result.files.push(path.to_path_buf());
-        }
         let text = self.files.read(path)?;
+        if !self.result.files.iter().any(|seen| seen.path == path) {
+            let digest = ReadFile::digest(&text);
+            self.result.files.push(ReadFile { path: path.to_path_buf(), digest });
+        }
         let file: Arc<Path> = path.into();
         self.open.push(without_detours(path));
         let mut lexer = Lexer::new(&text);

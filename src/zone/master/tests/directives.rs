@@ -120,7 +120,7 @@ fn includes_are_read_in_place_and_leave_origin_and_owner_alone() {
             "zones/a.zone:6 z.example. 60 A 192.0.2.8",
         ]
     );
-    let watched: Vec<_> = read.files.iter().map(|path| path.to_str().unwrap()).collect();
+    let watched: Vec<_> = read.files.iter().map(|file| file.path.to_str().unwrap()).collect();
     assert_eq!(watched, ["zones/a.zone", "zones/sub/b.inc", "zones/sub/d.inc", "zones/c.inc"]);
 }
 
