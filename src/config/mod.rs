@@ -10,6 +10,7 @@
 mod compile;
 mod diagnostic;
 mod duration;
+mod pieces;
 mod problem;
 mod render;
 mod source;
@@ -23,6 +24,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::io;
 use std::path::Path;
 
@@ -36,8 +38,9 @@ pub use source::{At, Source, Spanned};
 pub use spec::*;
 
 use crate::model::Files;
+use pieces::{PIECE_OCTETS, Pieces};
 use syntax::Syntax;
-use table::{KnownKey, Reader};
+use table::{Findings, KnownKey, Reader};
 
 /// Reads a configuration file, and nothing it points to.
 ///
@@ -83,11 +86,32 @@ struct Reading {
 
 impl Reading {
     fn of(source: &Source) -> Self {
-        let (document, syntax_errors) = DeTable::parse_recoverable(source.text());
+        Self::piecewise(source, PIECE_OCTETS)
+    }
+
+    fn piecewise(source: &Source, octets: usize) -> Self {
+        let in_pieces = Self::read(source, &Pieces::cut(source, octets));
+        let whole = || Self::read(source, &Pieces::whole(source));
+        in_pieces.or_else(whole).expect("the whole text is read, whatever it is")
+    }
+
+    /// `None` if the pieces are not what they looked like.
+    fn read(source: &Source, pieces: &Pieces<'_>) -> Option<Self> {
+        let (document, syntax_errors) = DeTable::parse_recoverable(&pieces.rest);
+        let document = document.get_ref();
+        if pieces.is_cut() && (!syntax_errors.is_empty() || document.contains_key("service")) {
+            return None;
+        }
         let syntax = Syntax::new(source, &syntax_errors);
-        let reader = Reader::new(source);
-        let (spec, pointers) = Spec::read(reader.root(document.get_ref()));
-        let (faults, known_keys) = reader.into_findings();
+        let findings = RefCell::default();
+        let reader = Reader::new(source, 0, &findings);
+        let (spec, pointers) = Spec::read(reader.root(document), |read| {
+            pieces.for_each(&findings, read);
+        });
+        if !pieces.is_sound() {
+            return None;
+        }
+        let Findings { faults, known_keys } = findings.take();
         let own = faults.iter().filter(|(at, problem)| syntax.lets_stand(source, at, problem));
         let own: Vec<Diagnostic> = own.map(|(at, problem)| problem.at(source, at)).collect();
         let mut diagnostics = syntax.diagnostics;
@@ -97,6 +121,6 @@ impl Reading {
             Ok(spec) => diagnostics.or_value(spec),
             Err(_) => Err(diagnostics),
         };
-        Self { result, pointers, known_keys }
+        Some(Self { result, pointers, known_keys })
     }
 }

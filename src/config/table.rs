@@ -28,24 +28,46 @@ pub type KnownKey = (&'static str, &'static str);
 /// One file being read.
 pub struct Reader<'a> {
     pub source: &'a Source,
-    faults: RefCell<Vec<(At, Problem)>>,
-    known: RefCell<BTreeSet<KnownKey>>,
+    /// Where in the source the document starts.
+    base: usize,
+    findings: &'a RefCell<Findings>,
+}
+
+/// What readers find out.
+#[derive(Default)]
+pub struct Findings {
+    /// The errors.
+    pub faults: Vec<(At, Problem)>,
+    /// Every key that was asked for.
+    pub known_keys: BTreeSet<KnownKey>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(source: &'a Source) -> Self {
-        Self { source, faults: RefCell::default(), known: RefCell::default() }
+    /// A reader of the document that starts at the offset `base`.
+    pub fn new(source: &'a Source, base: usize, findings: &'a RefCell<Findings>) -> Self {
+        Self { source, base, findings }
     }
 
     /// Puts an error on record.
     pub fn report(&self, at: &At, problem: Problem) -> Reported {
-        self.faults.borrow_mut().push((at.clone(), problem));
+        self.findings.borrow_mut().faults.push((at.clone(), problem));
         Reported(())
     }
 
-    /// The errors, and every key that was asked for.
-    pub fn into_findings(self) -> (Vec<(At, Problem)>, BTreeSet<KnownKey>) {
-        (self.faults.into_inner(), self.known.into_inner())
+    /// A place in the document as a place in the source.
+    fn in_source(&self, span: Range<usize>) -> Range<usize> {
+        self.base + span.start..self.base + span.end
+    }
+
+    /// A table's entries in the order of the file.
+    fn entries(&self, table: &'a DeTable<'a>) -> Vec<Entry<'a>> {
+        let entries = table.iter().map(|(name, value)| Entry {
+            name: name.get_ref(),
+            name_span: self.in_source(name.span()),
+            value_span: self.in_source(value.span()),
+            dom: value.get_ref(),
+        });
+        entries.collect()
     }
 
     /// The document as a table.
@@ -86,7 +108,10 @@ impl<'a> Value<'a> {
         let DeValue::Array(array) = self.dom else { return Err(self.wrong_type(expected)) };
         let items = array.iter().enumerate().map(|(index, item)| Self {
             reader: self.reader,
-            at: At { key: format!("{}[{index}]", self.at.key), span: item.span() },
+            at: At {
+                key: format!("{}[{index}]", self.at.key),
+                span: self.reader.in_source(item.span()),
+            },
             dom: item.get_ref(),
         });
         Ok(items.collect())
@@ -95,7 +120,7 @@ impl<'a> Value<'a> {
     /// The entries of a table whose keys the user chooses, in the order of the file.
     pub fn entries(&self, expected: &str) -> Read<Vec<(Spanned<String>, Self)>> {
         let DeValue::Table(table) = self.dom else { return Err(self.wrong_type(expected)) };
-        let entries = entries(table).into_iter().map(|entry| {
+        let entries = self.reader.entries(table).into_iter().map(|entry| {
             let key = join(&self.at.key, entry.name);
             let name_at = At { key: key.clone(), span: entry.name_span };
             let value = Self {
@@ -129,21 +154,6 @@ struct Entry<'a> {
     dom: &'a DeValue<'a>,
 }
 
-/// A table's entries in the order of the file: the DOM sorts them by name.
-fn entries<'a>(table: &'a DeTable<'a>) -> Vec<Entry<'a>> {
-    let mut entries: Vec<Entry<'a>> = table
-        .iter()
-        .map(|(name, value)| Entry {
-            name: name.get_ref(),
-            name_span: name.span(),
-            value_span: value.span(),
-            dom: value.get_ref(),
-        })
-        .collect();
-    entries.sort_by_key(|entry| entry.name_span.start);
-    entries
-}
-
 /// A key below a key, quoted where TOML would have it quoted.
 fn join(parent: &str, name: &str) -> String {
     let name = if is_bare(name) { name.to_owned() } else { format!("{name:?}") };
@@ -168,7 +178,7 @@ pub struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn new(reader: &'a Reader<'a>, at: At, section: &'static str, dom: &'a DeTable<'a>) -> Self {
-        Self { reader, at, section, entries: entries(dom), asked: Vec::new() }
+        Self { reader, at, section, entries: reader.entries(dom), asked: Vec::new() }
     }
 
     /// The reader that collects the errors.
@@ -189,7 +199,7 @@ impl<'a> Table<'a> {
     /// The value of a key, which is known from now on.
     pub fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.asked.push(key);
-        self.reader.known.borrow_mut().insert((self.section, key));
+        self.reader.findings.borrow_mut().known_keys.insert((self.section, key));
         let entry = self.entries.iter().find(|entry| entry.name == key)?;
         Some(Value {
             reader: self.reader,

@@ -84,7 +84,12 @@ pub struct Pointers {
 impl Spec {
     /// Reads the document. Sections that others refer to come first, so that each reference
     /// is resolved where it is read.
-    pub(super) fn read(mut root: Table<'_>) -> (Read<Self>, Pointers) {
+    ///
+    /// `more` hands over documents with further services, one at a time.
+    pub(super) fn read(
+        mut root: Table<'_>,
+        more: impl FnOnce(&mut dyn FnMut(Table<'_>)),
+    ) -> (Read<Self>, Pointers) {
         let server = ServerSpec::read(&mut root);
         let listen = server.as_ref().ok().map(|server| server.listen.as_slice());
         let listeners = ListenerSpec::read_all(&mut root, listen);
@@ -97,7 +102,7 @@ impl Spec {
         let zones = Zones::read(&mut root);
         let sites = Sites::read(&mut root);
         let checks = Checks::read(&mut root);
-        let services = Services::read(&mut root, &zones, &sites, &checks);
+        let services = Services::read(&mut root, more, &zones, &sites, &checks);
         let geoip = GeoipSpec::read(&mut root, &sites, &services);
         let finished = root.finish();
         let pointers = Pointers {

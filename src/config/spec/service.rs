@@ -1,6 +1,7 @@
 //! `[service.NAME]`: names that are load-balanced, and what is answered for them.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use toml::de::DeValue;
@@ -81,7 +82,7 @@ pub enum LastResort {
 /// The services, and which sites they use.
 pub(super) struct Services {
     specs: Vec<Read<ServiceSpec>>,
-    used_sites: Vec<SiteId>,
+    used_sites: HashSet<SiteId>,
     /// Whether every endpoint's site could be read.
     complete: bool,
 }
@@ -97,24 +98,30 @@ struct Surroundings<'s> {
 impl Services {
     pub(super) fn read(
         root: &mut Table<'_>,
+        more: impl FnOnce(&mut dyn FnMut(Table<'_>)),
         zones: &Zones,
         sites: &Sites,
         checks: &Checks,
     ) -> Self {
         let names = RefCell::new(Unique::new());
         let surroundings = Surroundings { zones, sites, checks, names };
-        let mut services = Self { specs: Vec::new(), used_sites: Vec::new(), complete: true };
+        let mut services = Self { specs: Vec::new(), used_sites: HashSet::new(), complete: true };
+        services.read_all(root, &surroundings);
+        more(&mut |mut root| services.read_all(&mut root, &surroundings));
+        services
+    }
+
+    fn read_all(&mut self, root: &mut Table<'_>, surroundings: &Surroundings<'_>) {
         for (name, table) in root.named("service", "service.NAME") {
             let spec = match table {
-                Ok(table) => services.read_one(name, table, &surroundings),
+                Ok(table) => self.read_one(name, table, surroundings),
                 Err(reported) => {
-                    services.complete = false;
+                    self.complete = false;
                     Err(reported)
                 }
             };
-            services.specs.push(spec);
+            self.specs.push(spec);
         }
-        services
     }
 
     fn read_one(

@@ -37,7 +37,13 @@ endpoints = [
 
 fn read_octets(octets: impl Into<Vec<u8>>) -> Result<Spec, Diagnostics> {
     let files = MemoryFiles::default().with("etc/meridian.toml", octets);
-    read(Path::new("etc/meridian.toml"), &files).map(|(spec, _)| spec)
+    let result = read(Path::new("etc/meridian.toml"), &files);
+    if let Ok(text) = read_text(Path::new("etc/meridian.toml"), &files) {
+        let source = Source::new("etc/meridian.toml", text);
+        let in_pieces = Reading::piecewise(&source, 1).result;
+        assert_eq!(format!("{in_pieces:?}"), format!("{:?}", Reading::of(&source).result));
+    }
+    result.map(|(spec, _)| spec)
 }
 
 /// [`GOOD`] with one text in place of another, or at the end where `from` is empty.
