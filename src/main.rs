@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// For loads and reloads: queries allocate nothing.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     meridian::cli::main()
 }
