@@ -24,7 +24,8 @@ process_tree() {
 cpu_ns() {
   local process
   for process in $(process_tree "$1"); do
-    cat "/proc/$process/task/"*/schedstat
+    # A thread may end meanwhile.
+    cat "/proc/$process/task/"*/schedstat 2>/dev/null || true
   done | awk '{ ns += $1 } END { printf "%.0f", ns }'
 }
 

@@ -15,9 +15,9 @@ END {
   if (kind == "latency") {
     head("server|queries/s|p50, µs|p99, µs|p99.9, µs|lost|sent late, p99, µs")
     for (s = 1; s <= servers; s++)
-      row(server[s] "|" cell(server[s], "offered", 0) "|" cell(server[s], "p50", 1) "|" \
-        cell(server[s], "p99", 1) "|" cell(server[s], "p999", 1) "|" total(server[s], "lost") \
-        "|" cell(server[s], "late", 1))
+      row(server[s] "|" median_only(server[s], "offered") "|" cell(server[s], "p50", 0) "|" \
+        cell(server[s], "p99", 0) "|" cell(server[s], "p999", 0) "|" total(server[s], "lost") \
+        "|" cell(server[s], "late", 0))
   } else {
     unit = kind == "connections" ? "connection" : "query"
     units = kind == "connections" ? "connections" : "queries"

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 bind_find() { command -v named; }
-bind_version() { "$1" -v; }
+bind_version() { "$1" -v | cut -d' ' -f 1-2; }
 bind_has() { [[ $1 == static ]]; }
 
 bind_configure() {

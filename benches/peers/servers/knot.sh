@@ -8,16 +8,20 @@ knot_version() { "$1" --version; }
 
 knot_has() {
   [[ $1 == static ]] && return
-  [[ -n ${KNOT_GEOIP:-} ]] || compgen -G '/usr/lib*/knot/modules-*/geoip.so' >/dev/null ||
-    compgen -G '/usr/lib*/*/knot/modules-*/geoip.so' >/dev/null
+  local verdict
+  { knot_module; printf 'mod-geoip:\n  - id: any\n    config-file: none\n'; } >"$WORK/knot-has.conf"
+  verdict=$(knotc -c "$WORK/knot-has.conf" conf-check 2>&1) || true
+  [[ $verdict != *'unknown module'* ]]
+}
+
+knot_module() {
+  [[ -z ${KNOT_GEOIP:-} ]] || printf 'module:\n  - id: mod-geoip\n    file: %s\n' "$KNOT_GEOIP"
 }
 
 knot_configure() {
   local world=$1 folder=$2 port=$3
   {
-    if [[ $world != static && -n ${KNOT_GEOIP:-} ]]; then
-      printf 'module:\n  - id: mod-geoip\n    file: %s\n' "$KNOT_GEOIP"
-    fi
+    [[ $world == static ]] || knot_module
     cat <<END
 server:
   rundir: $folder
