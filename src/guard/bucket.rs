@@ -22,7 +22,7 @@ pub struct Rate {
 impl Rate {
     /// `per_second` tokens a second; the bucket holds those of `window`, at least one.
     pub fn new(per_second: NonZeroU32, window: Duration) -> Self {
-        let interval = (TICKS_PER_SECOND).div_ceil(u64::from(per_second.get()));
+        let interval = TICKS_PER_SECOND.div_ceil(u64::from(per_second.get()));
         let tokens = u128::from(per_second.get()) * window.as_millis() / 1000;
         let tokens = u64::try_from(tokens).unwrap_or(u64::MAX).max(1);
         Self { interval, capacity: interval.saturating_mul(tokens).min(MAX_MOMENT / 2) }
@@ -183,16 +183,22 @@ mod tests {
         (0..times).filter(|_| bucket.take(now, rate, 0) == Taken::Token).count()
     }
 
+    /// How many tokens a new bucket gives: when, of how many that are asked for, how many.
+    fn check(rate: Rate, steps: &[(Moment, usize, usize)]) {
+        let bucket = Bucket::default();
+        for (step, (now, times, given)) in steps.iter().enumerate() {
+            assert_eq!(takes(&bucket, *now, rate, *times), *given, "{rate:?}, step {step}");
+        }
+    }
+
     #[test]
     fn a_bucket_gives_a_window_at_once_and_then_its_rate() {
         for (per_second, window_seconds, burst, in_a_second) in
             [(10, 1, 10, 10), (10, 5, 50, 10), (1, 1, 1, 1), (1000, 2, 2000, 1000)]
         {
-            let rate = rate(per_second, Duration::from_secs(window_seconds));
-            let bucket = Bucket::default();
-            assert_eq!(takes(&bucket, at(0), rate, 10_000), burst, "{per_second}");
-            assert_eq!(takes(&bucket, at(1_000), rate, 10_000), in_a_second, "{per_second}");
-            assert_eq!(takes(&bucket, at(1_000_000), rate, 10_000), burst, "{per_second}");
+            let asked = [(0, burst), (1_000, in_a_second), (1_000_000, burst)];
+            let steps = asked.map(|(now, given)| (at(now), 10_000, given));
+            check(rate(per_second, Duration::from_secs(window_seconds)), &steps);
         }
     }
 
@@ -259,31 +265,21 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_leaves_at_worst_an_empty_bucket() {
-        let rate = rate(10, Duration::from_secs(2));
-        let bucket = Bucket::default();
-        assert_eq!(takes(&bucket, at(1_000_000), rate, 100), 20);
-        assert_eq!(takes(&bucket, at(1_000), rate, 100), 0);
-        assert_eq!(takes(&bucket, at(2_000), rate, 100), 10);
-        assert_eq!(takes(&bucket, at(4_000), rate, 100), 20);
+        let asked = [(1_000_000, 20), (1_000, 0), (2_000, 10), (4_000, 20)];
+        check(rate(10, Duration::from_secs(2)), &asked.map(|(now, given)| (at(now), 100, given)));
     }
 
     #[test]
     fn workers_that_disagree_a_little_about_now_gain_nothing() {
-        let rate = rate(10, Duration::from_secs(1));
-        let bucket = Bucket::default();
-        assert_eq!(takes(&bucket, at(10_000), rate, 100), 10);
-        for _ in 0..1000 {
-            assert_eq!(takes(&bucket, at(9_500), rate, 1), 0);
-            assert_eq!(takes(&bucket, at(10_000), rate, 1), 0);
-        }
+        let mut steps = vec![(at(10_000), 100, 10)];
+        steps.extend([(at(9_500), 1, 0), (at(10_000), 1, 0)].repeat(1000));
+        check(rate(10, Duration::from_secs(1)), &steps);
     }
 
     #[test]
     fn the_end_of_time_is_no_overflow() {
-        let rate = rate(1, Duration::from_secs(60));
-        let bucket = Bucket::default();
-        assert_eq!(takes(&bucket, Moment::after(Duration::MAX), rate, 1000), 60);
-        assert_eq!(takes(&bucket, at(0), rate, 1000), 0);
+        let steps = [(Moment::after(Duration::MAX), 1000, 60), (at(0), 1000, 0)];
+        check(rate(1, Duration::from_secs(60)), &steps);
     }
 
     proptest! {
