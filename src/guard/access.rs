@@ -15,7 +15,7 @@ pub struct AccessList {
 }
 
 /// An address among all addresses, IPv4 before IPv6.
-type Point = (bool, u128);
+pub(super) type Point = (bool, u128);
 
 impl AccessList {
     /// The set of all addresses inside any of `networks`.
@@ -48,15 +48,11 @@ impl AccessList {
 
 /// The addresses of a network.
 fn range(network: Prefix) -> (Point, Point) {
-    let first = point(network.address());
-    let width = if network.address().is_ipv4() { 32 } else { 128 };
     // A network whose first address is mapped is a /96 or longer, so it is mapped as a whole.
-    let free = width - u32::from(network.length());
-    let hosts = u128::MAX.checked_shr(128 - free).unwrap_or(0);
-    (first, (first.0, first.1 | hosts))
+    (point(network.address()), point(network.last_address()))
 }
 
-fn point(address: IpAddr) -> Point {
+pub(super) fn point(address: IpAddr) -> Point {
     match fold_mapped(address) {
         IpAddr::V4(v4) => (false, u128::from(u32::from(v4))),
         IpAddr::V6(v6) => (true, u128::from(v6)),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::access::{AccessList, fold_mapped};
+use super::access::{AccessList, Point, fold_mapped, point};
 use super::bucket::{Bucket, Moment, Rate, Taken};
 use super::table::Table;
 use crate::model::Prefix;
@@ -184,8 +184,7 @@ const NOTICES_PER_SECOND: std::num::NonZeroU32 = std::num::NonZeroU32::new(2).ex
 /// What a bucket is for. Names are hashed before, by a hash that is no secret: who finds two
 /// names that are alike in it makes them share a bucket, which only limits him sooner.
 struct Key {
-    network: u128,
-    is_v4: bool,
+    network: Point,
     /// `None` is the bucket of all responses.
     class: Option<Class>,
     name: u64,
@@ -194,10 +193,11 @@ struct Key {
 impl Hash for Key {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let class = self.class.map_or(0, |class| class as u8 + 1);
-        hasher.write_u64((self.network >> 64) as u64);
-        hasher.write_u64(self.network as u64);
+        let (is_v6, network) = self.network;
+        hasher.write_u64((network >> 64) as u64);
+        hasher.write_u64(network as u64);
         hasher.write_u64(self.name);
-        hasher.write_u16(u16::from_le_bytes([class, u8::from(self.is_v4)]));
+        hasher.write_u16(u16::from_le_bytes([class, u8::from(is_v6)]));
     }
 }
 
@@ -260,9 +260,8 @@ impl ResponseLimiter {
     }
 
     fn network(&self, peer: IpAddr) -> Prefix {
-        let peer = fold_mapped(peer);
-        let bits = if peer.is_ipv4() { self.limits.ipv4_prefix } else { self.limits.ipv6_prefix };
-        Prefix::containing(peer, bits)
+        let Limits { ipv4_prefix, ipv6_prefix, .. } = self.limits;
+        Prefix::containing_by_family(fold_mapped(peer), ipv4_prefix, ipv6_prefix)
     }
 
     fn take(
@@ -273,11 +272,7 @@ impl ResponseLimiter {
         rate: Rate,
         now: Moment,
     ) -> Taken {
-        let (network, is_v4) = match client.address() {
-            IpAddr::V4(v4) => (u128::from(u32::from(v4)), true),
-            IpAddr::V6(v6) => (u128::from(v6), false),
-        };
-        let key = Key { network, is_v4, class, name };
+        let key = Key { network: point(client.address()), class, name };
         self.table.bucket(&key, now).take(now, rate, self.limits.slip)
     }
 

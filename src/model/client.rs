@@ -27,8 +27,7 @@ impl ClientNet {
 
     /// The client's address cut to the family's prefix length, for hashing.
     pub fn truncated(self, v4_bits: u8, v6_bits: u8) -> Prefix {
-        let bits = if self.address.is_ipv4() { v4_bits } else { v6_bits };
-        Prefix::containing(self.address, bits)
+        Prefix::containing_by_family(self.address, v4_bits, v6_bits)
     }
 }
 

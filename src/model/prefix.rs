@@ -42,9 +42,29 @@ impl Prefix {
         }
     }
 
+    /// The same with a length for each family.
+    pub fn containing_by_family(address: IpAddr, v4_length: u8, v6_length: u8) -> Self {
+        Self::containing(address, if address.is_ipv4() { v4_length } else { v6_length })
+    }
+
     /// The network address.
     pub fn address(self) -> IpAddr {
         self.address
+    }
+
+    /// The last address inside.
+    pub fn last_address(self) -> IpAddr {
+        let fixed = u32::from(self.length);
+        match self.address {
+            IpAddr::V4(v4) => {
+                let hosts = u32::MAX.checked_shr(fixed).unwrap_or(0);
+                Ipv4Addr::from(u32::from(v4) | hosts).into()
+            }
+            IpAddr::V6(v6) => {
+                let hosts = u128::MAX.checked_shr(fixed).unwrap_or(0);
+                Ipv6Addr::from(u128::from(v6) | hosts).into()
+            }
+        }
     }
 
     /// How many leading bits are fixed.
@@ -113,6 +133,21 @@ mod tests {
             Err(PrefixError::Length { length: 33, bits: 32 })
         );
         assert_eq!("192.0.2/24".parse::<Prefix>(), Err(PrefixError::Syntax));
+    }
+
+    #[test]
+    fn a_network_ends_where_the_next_begins() {
+        for (network, last) in [
+            ("0.0.0.0/0", "255.255.255.255"),
+            ("10.0.0.0/8", "10.255.255.255"),
+            ("192.0.2.7/32", "192.0.2.7"),
+            ("::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2001:db8::/33", "2001:db8:7fff:ffff:ffff:ffff:ffff:ffff"),
+            ("2001:db8::1/128", "2001:db8::1"),
+        ] {
+            let network: Prefix = network.parse().unwrap();
+            assert_eq!(network.last_address(), last.parse::<IpAddr>().unwrap(), "{network}");
+        }
     }
 
     #[test]

@@ -86,8 +86,7 @@ impl Admission {
     /// idle the longest. A client gains a place only from one that keeps at least as many as
     /// it then has, unless it had none. So a flood, once it has its share, pushes out its own.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
-        let bits = if peer.is_ipv4() { CLIENT_BITS_V4 } else { CLIENT_BITS_V6 };
-        let client = Prefix::containing(peer, bits);
+        let client = Prefix::containing_by_family(peer, CLIENT_BITS_V4, CLIENT_BITS_V6);
         let mut open = self.lock();
         let of_client = open.places.of_client(client);
         let (cap, of_own) = if of_client >= self.limits.max_per_client {
