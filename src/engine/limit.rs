@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::guard::{Class, Cookie, Judgement, Notice, Response, ResponseLimiter, Verdict};
+use crate::guard::{Class, Judgement, Notice, Response, ResponseLimiter, Sender, Verdict};
 use crate::model::LookupName;
 use crate::wire::{Answered, Mark, Proof, Rcode, ResponseWriter};
 
@@ -23,12 +23,12 @@ pub(super) fn judge(
     now: Duration,
 ) -> Verdict {
     let (class, name) = class_of(subject);
-    let cookie = match proof {
-        None => Cookie::None,
-        Some(Proof::Unknown | Proof::Wrong) => Cookie::Client,
-        Some(Proof::Valid) => Cookie::Valid,
+    let sender = match proof {
+        None => Sender::Unproven,
+        Some(Proof::Unknown | Proof::Wrong) => Sender::KnowsCookies,
+        Some(Proof::Valid) => Sender::Proven,
     };
-    let Judgement { verdict, notice } = limiter.judge(&Response { peer, class, name, cookie }, now);
+    let Judgement { verdict, notice } = limiter.judge(&Response { peer, class, name, sender }, now);
     if let Some(notice) = notice {
         tell(limiter, &notice, class, question);
     }

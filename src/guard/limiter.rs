@@ -77,15 +77,15 @@ pub struct Limits {
     pub log_only: bool,
 }
 
-/// What a query brought of DNS cookies (RFC 7873).
+/// What the DNS cookie of a query (RFC 7873) says of whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cookie {
-    /// No cookie.
-    None,
-    /// A client cookie, with no server cookie of ours, or one that is not good any more.
-    Client,
-    /// A good server cookie: the source address is no forgery.
-    Valid,
+pub enum Sender {
+    /// Nothing: there is none.
+    Unproven,
+    /// A client that can come back with a cookie of ours, and has shown none that is good.
+    KnowsCookies,
+    /// The source address is no forgery.
+    Proven,
 }
 
 /// A response about to be sent.
@@ -97,8 +97,8 @@ pub struct Response {
     pub class: Class,
     /// A hash of the name it is about; 0 for errors.
     pub name: u64,
-    /// What the query brought.
-    pub cookie: Cookie,
+    /// Who asked, as far as is known.
+    pub sender: Sender,
 }
 
 /// What to do with it.
@@ -215,21 +215,21 @@ impl ResponseLimiter {
     /// Counts a response about to be sent, and says what to do with it. `now` is counted
     /// from the start of the process.
     ///
-    /// | network | cookie | tokens | `log_only` | verdict | counted as |
+    /// | network | sender | tokens | `log_only` | verdict | counted as |
     /// |---|---|---|---|---|---|
     /// | exempt | | | | send | |
-    /// | | valid | | | send | |
+    /// | | proven | | | send | |
     /// | | | of the class, and of all | | send | |
     /// | | | not | yes | send | log-only |
-    /// | | none | not, the n-th time | no | slip | slip |
-    /// | | of the client | not, the n-th time | no | bad cookie | badcookie |
+    /// | | unproven | not, the n-th time | no | slip | slip |
+    /// | | knows cookies | not, the n-th time | no | bad cookie | badcookie |
     /// | | | not | no | drop | drop |
     ///
     /// A response that its class keeps back takes no token of all.
     pub fn judge(&self, response: &Response, now: Duration) -> Judgement {
         const SEND: Judgement = Judgement { verdict: Verdict::Send, notice: None };
         let limits = &self.limits;
-        if response.cookie == Cookie::Valid || limits.exempt.allows(response.peer) {
+        if response.sender == Sender::Proven || limits.exempt.allows(response.peer) {
             return SEND;
         }
         let now = Moment::after(now);
@@ -244,10 +244,10 @@ impl ResponseLimiter {
         let Taken::Nothing { is_nth, is_first } = taken else { return SEND };
         let notice = is_first.then(|| self.notice(client, of_all, now)).flatten();
         let counters = &self.counters;
-        let (verdict, counter) = match (limits.log_only, is_nth, response.cookie) {
+        let (verdict, counter) = match (limits.log_only, is_nth, response.sender) {
             (true, ..) => (Verdict::Send, &counters.log_only),
             (_, false, _) => (Verdict::Drop, &counters.dropped),
-            (_, true, Cookie::Client) => (Verdict::BadCookie, &counters.bad_cookies),
+            (_, true, Sender::KnowsCookies) => (Verdict::BadCookie, &counters.bad_cookies),
             (_, true, _) => (Verdict::Slip, &counters.slipped),
         };
         counter.fetch_add(1, Relaxed);

@@ -19,7 +19,7 @@ mod table;
 pub use access::{AccessList, QueryAccess};
 pub use bucket::Rate;
 pub use limiter::{
-    Class, Cookie, Judgement, LimitCounters, LimitCounts, Limits, Notice, Response,
-    ResponseLimiter, Verdict,
+    Class, Judgement, LimitCounters, LimitCounts, Limits, Notice, Response, ResponseLimiter,
+    Sender, Verdict,
 };
 pub use table::Table;

@@ -31,7 +31,7 @@ fn limiter(limits: Limits) -> ResponseLimiter {
 }
 
 fn response(peer: &str, class: Class, name: u64) -> Response {
-    Response { peer: peer.parse().unwrap(), class, name, cookie: Cookie::None }
+    Response { peer: peer.parse().unwrap(), class, name, sender: Sender::Unproven }
 }
 
 /// What becomes of so many responses at once: `+` sent, `t` slipped, `c` bad cookie, `-`
@@ -112,11 +112,11 @@ fn slip_says_how_many_limited_responses_are_short_ones() {
 #[test]
 fn cookies_count() {
     let limiter = limiter(limits());
-    for (cookie, expected) in
-        [(Cookie::Client, "+-c-c-"), (Cookie::Valid, "++++++"), (Cookie::None, "t-t-t-")]
+    for (sender, expected) in
+        [(Sender::KnowsCookies, "+-c-c-"), (Sender::Proven, "++++++"), (Sender::Unproven, "t-t-t-")]
     {
-        let response = Response { cookie, ..response("192.0.2.1", Class::Error, 0) };
-        assert_eq!(verdicts(&limiter, &response, SECOND, 6), expected, "{cookie:?}");
+        let response = Response { sender, ..response("192.0.2.1", Class::Error, 0) };
+        assert_eq!(verdicts(&limiter, &response, SECOND, 6), expected, "{sender:?}");
     }
     assert_eq!(limiter.counters.read().bad_cookies, 2);
 }
@@ -223,7 +223,7 @@ proptest! {
             // Never 0.0.0.0/8.
             let peer = IpAddr::V4((address | 0x0100_0000).into());
             let class = Class::ALL[class];
-            limiter.judge(&Response { peer, class, name, cookie: Cookie::None }, SECOND);
+            limiter.judge(&Response { peer, class, name, sender: Sender::Unproven }, SECOND);
         }
         let response = response("0.0.0.1", Class::Positive, 7);
         prop_assert_eq!(verdicts(&limiter, &response, SECOND, 5), "+++++");
