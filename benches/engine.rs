@@ -6,13 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use divan::{Bencher, black_box};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
-use meridian::engine::{Engine, Instance, Now};
+use meridian::engine::{Engine, Instance};
 use meridian::health::HealthTable;
 use meridian::model::{LookupName, MemoryFiles, Transport};
 use meridian::world::Writer;
@@ -71,10 +71,6 @@ fn world(more: &str) -> Writer {
     Writer::new(catalog, health)
 }
 
-fn unix_seconds() -> u32 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
-}
-
 fn query(name: &str, subnet: Option<IpAddr>) -> Vec<u8> {
     let mut message = Message::new(1, MessageType::Query, OpCode::Query);
     message.add_query(Query::query(Name::from_ascii(name).unwrap(), RecordType::A));
@@ -96,8 +92,8 @@ fn answer_with(config: &str, bencher: Bencher<'_, '_>, query: &[u8]) {
     let listener = ([127, 0, 0, 1], 53).into();
     // The clock that the daemon has: limits read it.
     let started = Instant::now();
-    let clock = move || Now { since_start: started.elapsed(), unix_seconds: unix_seconds() };
-    let instance = Instance { clock: Box::new(clock), ..Instance::default() };
+    let since_start = Box::new(move || started.elapsed());
+    let instance = Instance { since_start, ..Instance::default() };
     let mut engine = Engine::new(writer.world().clone(), Arc::new(instance), listener);
     let peer: SocketAddr = "203.0.113.9:4242".parse().unwrap();
     let mut reply = Vec::with_capacity(4096);

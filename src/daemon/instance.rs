@@ -1,10 +1,10 @@
-//! What this process is to the engine: its host's name, a secret of its own, the clock.
+//! What this process is to the engine: its host's name, a secret of its own, clocks.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
 
-use crate::engine::{Instance, Now};
+use crate::engine::Instance;
 use crate::wire::CookieSecrets;
 
 /// Where Linux tells the name of the host (proc(5)).
@@ -24,11 +24,9 @@ pub(super) fn this_process() -> Result<Instance, anyhow::Error> {
     Ok(Instance {
         hostname: hostname.trim().as_bytes().into(),
         cookie_secrets: CookieSecrets::new(cookie_secret, &[]),
-        clock: Box::new(move || Now {
-            since_start: started.elapsed(),
-            unix_seconds: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs() as u32),
+        since_start: Box::new(move || started.elapsed()),
+        unix_seconds: Box::new(|| {
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
         }),
     })
 }

@@ -1,4 +1,4 @@
-//! What one running process is, whatever its configuration says: its name, a secret, a clock.
+//! What one running process is, whatever its configuration says: its name, a secret, clocks.
 //!
 //! The engine reads no clock and no randomness of its own; both come in here.
 
@@ -7,33 +7,29 @@ use std::time::Duration;
 
 use crate::wire::CookieSecrets;
 
-/// A moment, as the engine needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Now {
-    /// Since the process started; never goes back.
-    pub since_start: Duration,
-    /// Seconds since 1970 in UTC, modulo 2³², as cookies carry them (RFC 9018, section 4.3).
-    pub unix_seconds: u32,
-}
-
 /// One process that answers queries. All its engines share one.
 pub struct Instance {
     /// The name of the host: who says so when asked and not told otherwise.
     pub hostname: Box<[u8]>,
     /// Make server cookies when the configuration gives no secret.
     pub cookie_secrets: CookieSecrets,
-    /// Tells the time. Read only for queries that need it.
-    pub clock: Box<dyn Fn() -> Now + Send + Sync>,
+    /// The time since the process started, which never goes back. Read once for a reply that
+    /// limits count.
+    pub since_start: Box<dyn Fn() -> Duration + Send + Sync>,
+    /// Seconds since 1970 in UTC, modulo 2³², as cookies carry them (RFC 9018, section 4.3).
+    /// Read once for a query with a cookie.
+    pub unix_seconds: Box<dyn Fn() -> u32 + Send + Sync>,
 }
 
 impl Default for Instance {
-    /// No name, a secret that is none, and a clock that stands still: for tests and
+    /// No name, a secret that is none, and clocks that stand still: for tests and
     /// benchmarks.
     fn default() -> Self {
         Self {
             hostname: Box::default(),
             cookie_secrets: CookieSecrets::new([0; 16], &[]),
-            clock: Box::new(Now::default),
+            since_start: Box::new(Duration::default),
+            unix_seconds: Box::new(u32::default),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn judge(
     subject: Subject,
     proof: Option<Proof>,
     question: &[u8],
-    now: Duration,
+    now: impl FnOnce() -> Duration,
 ) -> Verdict {
     let (class, name) = class_of(subject);
     let sender = match proof {

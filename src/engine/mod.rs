@@ -31,7 +31,7 @@ use reception::Reception;
 
 pub use chase::MAX_ALIASES;
 pub use client::client_of;
-pub use instance::{Instance, Now};
+pub use instance::Instance;
 
 /// The largest message over a stream (RFC 1035, section 4.2.2).
 const MAX_STREAM_OCTETS: usize = 65_535;
@@ -111,7 +111,7 @@ impl Engine {
         // Over a stream nothing is limited: who takes part in a handshake is who he says.
         let verdict = match (&guard.limiter, transport) {
             (Some(limiter), Transport::Udp) => {
-                let now = (instance.clock)().since_start;
+                let now = &instance.since_start;
                 limit::judge(limiter, peer.ip(), subject, reception.proof, question, now)
             }
             _ => Verdict::Send,

@@ -50,7 +50,7 @@ impl<'a> Reception<'a> {
         let cookies = &settings.cookies;
         let checked = edns.cookie.filter(|_| cookies.enabled).map(|cookie| {
             let secrets = cookies.secrets.as_ref().unwrap_or(&instance.cookie_secrets);
-            cookie.check(peer, (instance.clock)().unix_seconds, secrets)
+            cookie.check(peer, (instance.unix_seconds)(), secrets)
         });
         if let Some(checked) = &checked {
             opt.set_cookie(checked);

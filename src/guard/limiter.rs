@@ -212,8 +212,8 @@ impl ResponseLimiter {
         &self.table
     }
 
-    /// Counts a response about to be sent, and says what to do with it. `now` is counted
-    /// from the start of the process.
+    /// Counts a response about to be sent, and says what to do with it. `now` tells the
+    /// time since the start of the process, and is asked once, if at all.
     ///
     /// | network | sender | tokens | `log_only` | verdict | counted as |
     /// |---|---|---|---|---|---|
@@ -226,13 +226,13 @@ impl ResponseLimiter {
     /// | | | not | no | drop | drop |
     ///
     /// A response that its class keeps back takes no token of all.
-    pub fn judge(&self, response: &Response, now: Duration) -> Judgement {
+    pub fn judge(&self, response: &Response, now: impl FnOnce() -> Duration) -> Judgement {
         const SEND: Judgement = Judgement { verdict: Verdict::Send, notice: None };
         let limits = &self.limits;
         if response.sender == Sender::Proven || limits.exempt.allows(response.peer) {
             return SEND;
         }
-        let now = Moment::after(now);
+        let now = Moment::after(now());
         let client = self.network(response.peer);
         let rate = limits.per_class[response.class as usize];
         let mut of_all = false;

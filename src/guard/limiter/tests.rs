@@ -37,7 +37,7 @@ fn response(peer: &str, class: Class, name: u64) -> Response {
 /// What becomes of so many responses at once: `+` sent, `t` slipped, `c` bad cookie, `-`
 /// dropped.
 fn verdicts(limiter: &ResponseLimiter, response: &Response, now: Duration, times: usize) -> String {
-    let verdict = |_| match limiter.judge(response, now).verdict {
+    let verdict = |_| match limiter.judge(response, || now).verdict {
         Verdict::Send => '+',
         Verdict::Slip => 't',
         Verdict::BadCookie => 'c',
@@ -162,7 +162,7 @@ fn a_notice_comes_when_a_limit_is_reached_and_not_too_often() {
     let limiter = limiter(limits());
     let notices = |peer: &str, now| {
         let response = response(peer, Class::Error, 0);
-        let judged = (0..50).filter_map(|_| limiter.judge(&response, now).notice);
+        let judged = (0..50).filter_map(|_| limiter.judge(&response, || now).notice);
         judged.map(|notice| (notice.client.to_string(), notice.held_back)).collect::<Vec<_>>()
     };
     for (peer, now, expected) in [
@@ -197,10 +197,10 @@ fn threads_together_draw_what_one_would() {
     let limiter = limiter(Limits { per_class: [rate(1000); 5], ..limits() });
     let response = response("192.0.2.1", Class::Positive, 7);
     // One that comes first; `guard::table` says what may happen where several do.
-    assert_eq!(limiter.judge(&response, SECOND).verdict, Verdict::Send);
+    assert_eq!(limiter.judge(&response, || SECOND).verdict, Verdict::Send);
     let verdicts: Vec<Verdict> = std::thread::scope(|scope| {
         let hammer = || -> Vec<Verdict> {
-            (0..10_000).map(|_| limiter.judge(&response, SECOND).verdict).collect()
+            (0..10_000).map(|_| limiter.judge(&response, || SECOND).verdict).collect()
         };
         let threads = [(); 4].map(|()| scope.spawn(hammer));
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
@@ -223,7 +223,7 @@ proptest! {
             // Never 0.0.0.0/8.
             let peer = IpAddr::V4((address | 0x0100_0000).into());
             let class = Class::ALL[class];
-            limiter.judge(&Response { peer, class, name, sender: Sender::Unproven }, SECOND);
+            limiter.judge(&Response { peer, class, name, sender: Sender::Unproven }, || SECOND);
         }
         let response = response("0.0.0.1", Class::Positive, 7);
         prop_assert_eq!(verdicts(&limiter, &response, SECOND, 5), "+++++");
