@@ -141,7 +141,7 @@ fn parse(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         matches!(
             meridian::wire::parse(black_box(&packet), &mut name),
-            meridian::wire::Parsed::Query(_)
+            Some(meridian::wire::Parsed::Query(_))
         )
     });
 }

@@ -60,15 +60,15 @@ pub fn check(query: &[u8], transport: Transport, max_udp: u16, answered: bool, r
 
 fn read<'q>(query: &'q [u8], name: &mut LookupName) -> Asked<'q> {
     match wire::parse(query, name) {
-        Parsed::Query(query) => {
+        Some(Parsed::Query(query)) => {
             Asked { question: query.question, edns: query.edns, rejection: None }
         }
-        Parsed::Rejected(rejection) => Asked {
+        Some(Parsed::Rejected(rejection)) => Asked {
             question: rejection.question,
             edns: rejection.edns,
             rejection: Some(rejection.rcode),
         },
-        Parsed::Ignored => panic!("answered what is to be ignored"),
+        None => panic!("answered what is to be ignored"),
     }
 }
 

@@ -21,7 +21,7 @@ use tracing::debug;
 use crate::catalog::Settings;
 use crate::guard::Verdict;
 use crate::model::{LookupName, RecordType, Transport};
-use crate::wire::{self, Answered, ExtendedError, Parsed, Query, Rcode, Rejection, ResponseWriter};
+use crate::wire::{self, Answered, ExtendedError, Parsed, Query, Rcode, ResponseWriter};
 use crate::world::World;
 
 use chase::{Chase, Chased, Scratch, Subject};
@@ -74,18 +74,13 @@ impl Engine {
         let snapshot = world.load();
         let guard = &snapshot.catalog.guard;
         let settings = &snapshot.catalog.settings;
-        let parsed = wire::parse(packet, &mut scratch.name);
-        let (header, question, edns) = match &parsed {
-            Parsed::Ignored => return false,
-            Parsed::Rejected(rejection) => (rejection.header, rejection.question, rejection.edns),
-            Parsed::Query(query) => (query.header, query.question, query.edns),
-        };
+        let Some(parsed) = wire::parse(packet, &mut scratch.name) else { return false };
+        let (header, question, edns) = parsed.echoed();
         let limit = reply_limit(transport, edns.map(|e| e.udp_payload), settings.max_udp_payload);
         let reception = Reception::new(edns, peer.ip(), transport, settings, instance);
         let mut writer = ResponseWriter::new(reply, header, question, limit, reception.opt);
         let start = writer.mark();
         let (answered, subject) = match &parsed {
-            Parsed::Ignored => return false,
             Parsed::Rejected(rejection) => {
                 let rcode = reception.code_of(rejection.rcode);
                 debug!(client = %peer.ip(), rcode = rcode.name(), "not looked up");
@@ -116,16 +111,12 @@ impl Engine {
             }
             _ => Verdict::Send,
         };
-        match limit::apply(verdict, answered, subject, &mut writer, start) {
-            None => return false,
-            Some(answered) => match &parsed {
-                Parsed::Rejected(Rejection { unknown_key: Some(key), .. }) => {
-                    writer.finish_unknown_key(answered, key);
-                }
-                _ => {
-                    writer.finish(answered);
-                }
-            },
+        let Some(answered) = limit::apply(verdict, answered, subject, &mut writer, start) else {
+            return false;
+        };
+        match parsed.unknown_key() {
+            Some(key) => writer.finish_unknown_key(answered, key),
+            None => _ = writer.finish(answered),
         }
         true
     }

@@ -57,20 +57,34 @@ pub enum Parsed<'p> {
     Query(Query<'p>),
     /// Something to answer with a code alone.
     Rejected(Rejection<'p>),
-    /// Nothing to react to.
-    Ignored,
 }
 
-/// Reads a packet; the name goes to `name`.
-pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Parsed<'p> {
-    let Some((header, body)) = packet.split_first_chunk::<HEADER_OCTETS>() else {
-        return Parsed::Ignored;
-    };
+impl<'p> Parsed<'p> {
+    /// What goes back in any reply: the header and the question, and an OPT for an OPT.
+    pub fn echoed(&self) -> (&'p [u8; HEADER_OCTETS], &'p [u8], Option<Edns>) {
+        match self {
+            Self::Query(query) => (query.header, query.question, query.edns),
+            Self::Rejected(rejection) => (rejection.header, rejection.question, rejection.edns),
+        }
+    }
+
+    /// The key to be told that it is not known.
+    pub fn unknown_key(&self) -> Option<&UnknownKey<'p>> {
+        match self {
+            Self::Query(_) => None,
+            Self::Rejected(rejection) => rejection.unknown_key.as_ref(),
+        }
+    }
+}
+
+/// Reads a packet; the name goes to `name`. `None` is nothing to react to.
+pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Option<Parsed<'p>> {
+    let (header, body) = packet.split_first_chunk::<HEADER_OCTETS>()?;
     if header[2] & QR != 0 {
-        return Parsed::Ignored;
+        return None;
     }
     let reject = |rcode, question, edns| {
-        Parsed::Rejected(Rejection { header, question, edns, unknown_key: None, rcode })
+        Some(Parsed::Rejected(Rejection { header, question, edns, unknown_key: None, rcode }))
     };
     let [questions, answers, authorities, additionals] =
         [4, 6, 8, 10].map(|at| u16::from_be_bytes([header[at], header[at + 1]]));
@@ -85,7 +99,7 @@ pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Parsed<'p> {
         let edns = read.and_then(|records| records.edns);
         return reject(without_question(edns.as_ref()), &[][..], edns);
     };
-    let [.., t1, t2, c1, c2] = *question else { return Parsed::Ignored };
+    let [.., t1, t2, c1, c2] = *question else { return None };
     let qtype = RecordType(u16::from_be_bytes([t1, t2]));
     let (edns, unknown_key, well_formed) = match read_records(&body[question.len()..], records) {
         Ok(Records { edns, unknown_key }) => (edns, unknown_key, true),
@@ -97,13 +111,13 @@ pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Parsed<'p> {
     }
     if unknown_key.is_some() {
         let rcode = Rcode::NotAuth;
-        return Parsed::Rejected(Rejection { header, question, edns, unknown_key, rcode });
+        return Some(Parsed::Rejected(Rejection { header, question, edns, unknown_key, rcode }));
     }
     if edns.is_some_and(|edns| edns.version > 0) {
         return reject(Rcode::BadVers, question, edns);
     }
     let qclass = u16::from_be_bytes([c1, c2]);
-    Parsed::Query(Query { header, question, qtype, qclass, edns })
+    Some(Parsed::Query(Query { header, question, qtype, qclass, edns }))
 }
 
 /// What a message without a question gets.
@@ -210,9 +224,9 @@ mod tests {
 
     fn rejection(packet: &[u8]) -> Option<Rcode> {
         match parse(packet, &mut LookupName::default()) {
-            Parsed::Rejected(rejection) => Some(rejection.rcode),
-            Parsed::Query(_) => None,
-            Parsed::Ignored => panic!("ignored: {packet:?}"),
+            Some(Parsed::Rejected(rejection)) => Some(rejection.rcode),
+            Some(Parsed::Query(_)) => None,
+            None => panic!("ignored: {packet:?}"),
         }
     }
 
@@ -240,7 +254,7 @@ mod tests {
     fn reads_a_plain_query() {
         let packet = packet(|_| {});
         let mut name = LookupName::default();
-        let Parsed::Query(query) = parse(&packet, &mut name) else { panic!("rejected") };
+        let Some(Parsed::Query(query)) = parse(&packet, &mut name) else { panic!("rejected") };
         assert_eq!(query.qtype, RecordType::A);
         assert_eq!(query.question, QUESTION);
         assert_eq!(name.as_wire(), b"\x03www\x07example\x03com\x00");
@@ -251,7 +265,7 @@ mod tests {
     fn says_nothing_to_answers_and_stumps() {
         let mut name = LookupName::default();
         for packet in [packet(|p| p[2] |= 0x80), HEADER[..11].to_vec(), Vec::new()] {
-            assert_eq!(parse(&packet, &mut name), Parsed::Ignored);
+            assert_eq!(parse(&packet, &mut name), None);
         }
     }
 
@@ -312,7 +326,7 @@ mod tests {
             p[11] = 1;
             p.extend(&bad_subnet);
         });
-        let Parsed::Rejected(rejection) = parse(&packet, &mut LookupName::default()) else {
+        let Some(Parsed::Rejected(rejection)) = parse(&packet, &mut LookupName::default()) else {
             panic!("not rejected")
         };
         assert_eq!(rejection.question, QUESTION);
@@ -336,7 +350,8 @@ mod tests {
             (changed(|p| p.truncate(14)), &[], false),
             (changed(|p| p.push(0)), &[], false),
         ] {
-            let Parsed::Rejected(rejection) = parse(&packet, &mut LookupName::default()) else {
+            let Some(Parsed::Rejected(rejection)) = parse(&packet, &mut LookupName::default())
+            else {
                 panic!("not rejected")
             };
             assert_eq!(rejection.rcode, Rcode::NotImp);
