@@ -6,11 +6,10 @@
 //! | `id.server`, `hostname.bind` | `server.identity`, else the host's name |
 //! | any other; one of these if it is hidden | REFUSED |
 
-use crate::catalog::Settings;
 use crate::model::{LookupName, RecordType};
 use crate::wire::{Answered, ExtendedError, Query, Rcode, ResponseWriter};
 
-use super::Instance;
+use super::Visit;
 use super::chase::{Chased, Subject};
 use super::reception::identity;
 
@@ -18,15 +17,14 @@ use super::reception::identity;
 pub(super) fn answer(
     query: &Query<'_>,
     name: &LookupName,
-    settings: &Settings,
-    instance: &Instance,
+    visit: &Visit<'_>,
     writer: &mut ResponseWriter<'_>,
 ) -> Chased {
     let text = match name.as_wire() {
         b"\x07version\x04bind\0" | b"\x07version\x06server\0" => {
-            Some(settings.version.as_bytes()).filter(|version| !version.is_empty())
+            Some(visit.settings().version.as_bytes()).filter(|version| !version.is_empty())
         }
-        b"\x02id\x06server\0" | b"\x08hostname\x04bind\0" => identity(settings, instance),
+        b"\x02id\x06server\0" | b"\x08hostname\x04bind\0" => identity(visit),
         _ => None,
     };
     match (text, query.qtype) {

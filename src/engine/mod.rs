@@ -13,7 +13,7 @@ mod limit;
 mod log;
 mod reception;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tracing::debug;
@@ -21,8 +21,10 @@ use tracing::debug;
 use crate::catalog::Settings;
 use crate::guard::Verdict;
 use crate::model::{LookupName, RecordType, Transport};
-use crate::wire::{self, Answered, ExtendedError, Parsed, Query, Rcode, ResponseWriter};
-use crate::world::World;
+use crate::wire::{
+    self, Edns, ExtendedError, Parsed, Proof, Query, Rcode, Rejection, ResponseWriter,
+};
+use crate::world::{Snapshot, World};
 
 use chase::{Chase, Chased, Scratch, Subject};
 use client::Asker;
@@ -71,46 +73,25 @@ impl Engine {
         reply: &mut Vec<u8>,
     ) -> bool {
         let Self { world, instance, listener, scratch, random } = self;
-        let snapshot = world.load();
-        let guard = &snapshot.catalog.guard;
-        let settings = &snapshot.catalog.settings;
         let Some(parsed) = wire::parse(packet, &mut scratch.name) else { return false };
         let (header, question, edns) = parsed.echoed();
-        let limit = reply_limit(transport, edns.map(|e| e.udp_payload), settings.max_udp_payload);
-        let reception = Reception::new(edns, peer.ip(), transport, settings, instance);
-        let mut writer = ResponseWriter::new(reply, header, question, limit, reception.opt);
+        let snapshot = world.load();
+        let visit = Visit {
+            snapshot: &snapshot,
+            instance,
+            listener: *listener,
+            peer: peer.ip(),
+            transport,
+        };
+        let reception = Reception::new(edns, &visit);
+        let room = visit.reply_octets(edns);
+        let mut writer = ResponseWriter::new(reply, header, question, room, reception.opt);
         let start = writer.mark();
-        let (answered, subject) = match &parsed {
-            Parsed::Rejected(rejection) => {
-                let rcode = reception.code_of(rejection.rcode);
-                debug!(client = %peer.ip(), rcode = rcode.name(), "not looked up");
-                let is_unknown = rcode == Rcode::NotImp;
-                let error = is_unknown.then_some(ExtendedError::NOT_SUPPORTED);
-                (Answered::code(rcode, error), Subject::Error)
-            }
-            Parsed::Query(query) => {
-                let asker = Asker::new(query, peer.ip(), &snapshot.catalog);
-                let name = &scratch.name;
-                let may_ask = guard.access.allows(*listener, peer.ip());
-                let settled = match may_ask {
-                    true => settle(query, name, &reception, settings, instance, &mut writer),
-                    false => Some(Chased::code(Rcode::Refused, Some(ExtendedError::PROHIBITED))),
-                };
-                let chased = settled.unwrap_or_else(|| {
-                    Chase::new(&snapshot, query, asker, &mut writer, scratch, random).run()
-                });
-                log::query(&snapshot, query, asker.client, &chased);
-                (chased.answered, chased.subject)
-            }
+        let Chased { answered, subject, .. } = match &parsed {
+            Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch, random),
+            Parsed::Rejected(rejection) => visit.reject(rejection, &reception),
         };
-        // Over a stream nothing is limited: who takes part in a handshake is who he says.
-        let verdict = match (&guard.limiter, transport) {
-            (Some(limiter), Transport::Udp) => {
-                let now = &instance.since_start;
-                limit::judge(limiter, peer.ip(), subject, reception.proof, question, now)
-            }
-            _ => Verdict::Send,
-        };
+        let verdict = visit.judge(subject, reception.proof, question);
         let Some(answered) = limit::apply(verdict, answered, subject, &mut writer, start) else {
             return false;
         };
@@ -122,22 +103,95 @@ impl Engine {
     }
 }
 
-/// Answers what needs no lookup in a zone: a cookie to come back with, class CHAOS, a refusal.
-fn settle(
-    query: &Query<'_>,
-    name: &LookupName,
-    reception: &Reception<'_>,
-    settings: &Settings,
-    instance: &Instance,
-    writer: &mut ResponseWriter<'_>,
-) -> Option<Chased> {
-    if reception.must_prove_itself {
-        return Some(Chased::code(Rcode::BadCookie, None));
+/// One message: where it comes from, and what it meets here.
+struct Visit<'a> {
+    snapshot: &'a Snapshot,
+    instance: &'a Instance,
+    listener: SocketAddr,
+    peer: IpAddr,
+    transport: Transport,
+}
+
+impl<'a> Visit<'a> {
+    fn settings(&self) -> &'a Settings {
+        &self.snapshot.catalog.settings
     }
-    if query.qclass == CLASS_CHAOS {
-        return Some(chaos::answer(query, name, settings, instance, writer));
+
+    /// How long a reply may be: over UDP the smaller of what the client and we take.
+    fn reply_octets(&self, edns: Option<Edns>) -> usize {
+        match (self.transport, edns) {
+            (Transport::Tcp, _) => MAX_STREAM_OCTETS,
+            (Transport::Udp, None) => PLAIN_UDP_OCTETS,
+            (Transport::Udp, Some(edns)) => {
+                usize::from(edns.udp_payload.min(self.settings().max_udp_payload))
+            }
+        }
     }
-    refusal(query).map(|(rcode, error)| Chased::code(rcode, error))
+
+    /// What a message gets that is no query.
+    fn reject(&self, rejection: &Rejection<'_>, reception: &Reception<'_>) -> Chased {
+        let rcode = reception.code_of(rejection.rcode);
+        debug!(client = %self.peer, rcode = rcode.name(), "not looked up");
+        let is_unknown = rcode == Rcode::NotImp;
+        Chased::code(rcode, is_unknown.then_some(ExtendedError::NOT_SUPPORTED))
+    }
+
+    /// Answers a query.
+    fn ask(
+        &self,
+        query: &Query<'_>,
+        reception: &Reception<'_>,
+        writer: &mut ResponseWriter<'_>,
+        scratch: &mut Scratch,
+        random: &mut Random,
+    ) -> Chased {
+        let asker = Asker::new(query, self.peer, &self.snapshot.catalog);
+        let chased = match self.settle(query, &scratch.name, reception, writer) {
+            Some(settled) => settled,
+            None => Chase::new(self.snapshot, query, asker, writer, scratch, random).run(),
+        };
+        log::query(self.snapshot, query, asker.client, &chased);
+        chased
+    }
+
+    /// Answers what needs no lookup in a zone: the first that applies.
+    ///
+    /// | query | answer |
+    /// |---|---|
+    /// | from whom none is taken | REFUSED |
+    /// | must prove its sender | BADCOOKIE |
+    /// | class CHAOS | see [`chaos`] |
+    /// | of a type or class not looked up | see [`refusal`] |
+    fn settle(
+        &self,
+        query: &Query<'_>,
+        name: &LookupName,
+        reception: &Reception<'_>,
+        writer: &mut ResponseWriter<'_>,
+    ) -> Option<Chased> {
+        if !self.snapshot.catalog.guard.access.allows(self.listener, self.peer) {
+            return Some(Chased::code(Rcode::Refused, Some(ExtendedError::PROHIBITED)));
+        }
+        if reception.must_prove_itself {
+            return Some(Chased::code(Rcode::BadCookie, None));
+        }
+        if query.qclass == CLASS_CHAOS {
+            return Some(chaos::answer(query, name, self, writer));
+        }
+        refusal(query).map(|(rcode, error)| Chased::code(rcode, error))
+    }
+
+    /// What becomes of a reply about `subject`. Over a stream nothing is limited: who takes
+    /// part in a handshake is who he says.
+    fn judge(&self, subject: Subject, proof: Option<Proof>, question: &[u8]) -> Verdict {
+        match (&self.snapshot.catalog.guard.limiter, self.transport) {
+            (Some(limiter), Transport::Udp) => {
+                let now = &self.instance.since_start;
+                limit::judge(limiter, self.peer, subject, proof, question, now)
+            }
+            _ => Verdict::Send,
+        }
+    }
 }
 
 /// What is refused before anything is looked up.
@@ -160,15 +214,6 @@ pub fn refusal_of(qtype: RecordType) -> Option<Rcode> {
         RecordType::TKEY | RecordType::TSIG | RecordType(253 | 254) => Some(Rcode::NotImp),
         RecordType::AXFR | RecordType::IXFR => Some(Rcode::Refused),
         _ => None,
-    }
-}
-
-/// How long a reply may be: over UDP the smaller of what the client and we take.
-fn reply_limit(transport: Transport, client_payload: Option<u16>, max_udp: u16) -> usize {
-    match (transport, client_payload) {
-        (Transport::Tcp, _) => MAX_STREAM_OCTETS,
-        (Transport::Udp, None) => PLAIN_UDP_OCTETS,
-        (Transport::Udp, Some(payload)) => usize::from(payload.min(max_udp)),
     }
 }
 

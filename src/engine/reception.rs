@@ -11,13 +11,10 @@
 //! 7873, section 5.2.3): the client comes back with the one it finds in the reply. One without a
 //! cookie is from a client that knows none, and is answered.
 
-use std::net::IpAddr;
-
-use crate::catalog::Settings;
 use crate::model::Transport;
 use crate::wire::{Edns, Proof, Rcode, ReplyOpt};
 
-use super::Instance;
+use super::Visit;
 
 /// What the OPT of a query comes to.
 pub(super) struct Reception<'a> {
@@ -30,19 +27,15 @@ pub(super) struct Reception<'a> {
 }
 
 impl<'a> Reception<'a> {
-    pub(super) fn new(
-        edns: Option<Edns>,
-        peer: IpAddr,
-        transport: Transport,
-        settings: &'a Settings,
-        instance: &'a Instance,
-    ) -> Self {
+    pub(super) fn new(edns: Option<Edns>, visit: &Visit<'a>) -> Self {
+        let Visit { instance, peer, transport, .. } = *visit;
+        let settings = visit.settings();
         let Some(edns) = edns else {
             return Self { opt: None, proof: None, must_prove_itself: false };
         };
         let mut opt = ReplyOpt::to(&edns, settings.max_udp_payload);
         if edns.wants_nsid {
-            opt.nsid = identity(settings, instance);
+            opt.nsid = identity(visit);
         }
         if edns.wants_keepalive && transport == Transport::Tcp {
             opt.keepalive = Some(settings.tcp_idle_timeout);
@@ -74,10 +67,10 @@ impl<'a> Reception<'a> {
 }
 
 /// Who says so: as configured, else the host. Nothing if that is hidden.
-pub(super) fn identity<'a>(settings: &'a Settings, instance: &'a Instance) -> Option<&'a [u8]> {
-    let identity = match &settings.identity {
+pub(super) fn identity<'a>(visit: &Visit<'a>) -> Option<&'a [u8]> {
+    let identity = match &visit.settings().identity {
         Some(configured) => configured.as_bytes(),
-        None => &instance.hostname,
+        None => &visit.instance.hostname,
     };
     (!identity.is_empty()).then_some(identity)
 }
