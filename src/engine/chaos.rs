@@ -33,7 +33,7 @@ pub(super) fn answer(
                 writer.set_truncated();
             }
             let answered = Answered { authoritative: true, ..Answered::code(Rcode::NoError, None) };
-            let subject = Subject::Name(name.suffix_hash(name.label_count()));
+            let subject = Subject::Name(name.full_hash());
             Chased { answered, subject, decided: None }
         }
         _ => Chased::code(Rcode::Refused, Some(ExtendedError::NOT_SUPPORTED)),

@@ -126,7 +126,7 @@ impl<'a, 'b> Chase<'a, 'b> {
                 Step::Done(rcode) => break rcode,
                 Step::Follow if self.writer.is_truncated() => break Rcode::NoError,
                 Step::Follow => {
-                    let hash = self.name.suffix_hash(self.name.label_count());
+                    let hash = self.name.full_hash();
                     if self.hops == MAX_ALIASES || self.visited[..self.hops + 1].contains(&hash) {
                         break Rcode::NoError;
                     }
@@ -168,7 +168,7 @@ impl<'a, 'b> Chase<'a, 'b> {
     }
 
     fn step(&mut self) -> Step {
-        self.visited[self.hops] = self.name.suffix_hash(self.name.label_count());
+        self.visited[self.hops] = self.name.full_hash();
         let snapshot = self.snapshot;
         let qtype = self.query.qtype;
         let Some(zone) = snapshot.catalog.zones.find_for(self.name, qtype) else {
@@ -208,7 +208,7 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// Puts an RRset of the current name into the answer, or says that it did not fit. A
     /// DNAME that led here is there already (RFC 2181, section 5).
     fn put(&mut self, rrset: &Rrset) -> bool {
-        let own = self.name.suffix_hash(self.name.label_count());
+        let own = self.name.full_hash();
         if rrset.rtype() == RecordType::DNAME && self.redirected_by[..self.hops].contains(&own) {
             return true;
         }
@@ -316,7 +316,7 @@ impl<'a, 'b> Chase<'a, 'b> {
 
     /// The same for the host in `additional`.
     fn add_additional(&mut self, glue_of: Option<&Zone>) -> bool {
-        let hash = self.additional.suffix_hash(self.additional.label_count());
+        let hash = self.additional.full_hash();
         if self.added.contains(&hash) {
             return true;
         }

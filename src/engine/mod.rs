@@ -22,7 +22,8 @@ use crate::catalog::Settings;
 use crate::guard::Verdict;
 use crate::model::{LookupName, RecordType, Transport};
 use crate::wire::{
-    self, Edns, ExtendedError, Parsed, Proof, Query, Rcode, Rejection, ResponseWriter,
+    self, CLASS_CHAOS, CLASS_IN, Edns, ExtendedError, Parsed, Proof, Query, Rcode, Rejection,
+    ResponseWriter,
 };
 use crate::world::{Snapshot, World};
 
@@ -40,9 +41,6 @@ const MAX_STREAM_OCTETS: usize = 65_535;
 
 /// What a client takes that says nothing about it (RFC 1035, section 4.2.1).
 const PLAIN_UDP_OCTETS: usize = 512;
-
-const CLASS_IN: u16 = 1;
-const CLASS_CHAOS: u16 = 3;
 
 /// One worker's engine, with the memory it uses again for every query.
 #[derive(Debug)]

@@ -110,6 +110,11 @@ impl LookupName {
     pub fn suffix_hash(&self, labels: usize) -> u64 {
         self.hashes[labels]
     }
+
+    /// The hash of the whole name.
+    pub fn full_hash(&self) -> u64 {
+        self.suffix_hash(self.label_count())
+    }
 }
 
 impl fmt::Display for LookupName {
@@ -129,7 +134,7 @@ impl fmt::Debug for LookupName {
 
 /// The hash of a stored name, as [`LookupName::suffix_hash`] computes it for a query.
 pub fn name_hash(name: &WireName) -> u64 {
-    LookupName::of(name).suffix_hash(name.label_count())
+    LookupName::of(name).full_hash()
 }
 
 const ROOT_HASH: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -17,7 +17,7 @@ pub use cookie::{CheckedCookie, Cookie, CookieSecrets, Proof};
 pub use edns::{ClientSubnet, Edns};
 pub use extended_error::ExtendedError;
 pub use flags::{HEADER_OCTETS, Opcode, Rcode};
-pub use query::{Parsed, Query, Rejection, parse};
+pub use query::{CLASS_CHAOS, CLASS_IN, Parsed, Query, Rejection, parse};
 pub use reply_opt::ReplyOpt;
 pub use response::{Answered, Mark, ResponseWriter, Section};
 pub use tsig::UnknownKey;

@@ -19,6 +19,11 @@ use super::edns::Edns;
 use super::flags::{HEADER_OCTETS, Opcode, QR, Rcode};
 use super::tsig::UnknownKey;
 
+/// QCLASS of the Internet (RFC 1035, section 3.2.4).
+pub const CLASS_IN: u16 = 1;
+/// QCLASS of questions about the server itself (RFC 4892).
+pub const CLASS_CHAOS: u16 = 3;
+
 /// A well-formed query. The name itself is left in the [`LookupName`] passed to [`parse`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<'p> {

@@ -12,6 +12,7 @@ use crate::zone::Rrset;
 
 use super::extended_error::ExtendedError;
 use super::flags::{AA, HEADER_OCTETS, QR, RD, Rcode, TC};
+use super::query::{CLASS_CHAOS, CLASS_IN};
 use super::reply_opt::ReplyOpt;
 use super::tsig::UnknownKey;
 
@@ -27,9 +28,6 @@ const MAX_POINTER_CHAIN: u8 = 8;
 
 /// Label starts remembered for compression; further names are written out.
 const MAX_KNOWN_LABELS: usize = 96;
-
-const CLASS_IN: u16 = 1;
-const CLASS_CHAOS: u16 = 3;
 
 /// Where records go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
