@@ -33,6 +33,10 @@ pub enum HealthError {
     HeaderValue(String),
     #[error("body pattern `{pattern}` is no regular expression: {reason}")]
     BodyRegex { pattern: String, reason: String },
+    #[error("no certificate in PEM form")]
+    NoCertificate,
+    #[error("a broken certificate: {0}")]
+    BrokenCertificate(String),
     #[error("interval {0:?} is outside {min:?} to {max:?}", min = super::Schedule::MIN_INTERVAL,
         max = super::Schedule::MAX_INTERVAL)]
     Interval(Duration),

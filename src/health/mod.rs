@@ -15,6 +15,7 @@
 //! Invariant: only an [`Outcome`] of the target's own probe changes its health. Silence
 //! changes nothing, so a prober that stalls leaves the last known state.
 
+mod authorities;
 mod check;
 mod error;
 mod host;
@@ -25,6 +26,7 @@ mod state;
 mod table;
 mod target;
 
+pub use authorities::authorities;
 pub use check::{Check, CheckKind, Jitter, RiseFall, Schedule, TcpCheck};
 pub use error::HealthError;
 pub use host::{HostHeader, HostName};

@@ -35,10 +35,9 @@ use thiserror::Error;
 
 use clients::Clients;
 
-use crate::health::{CheckKind, Failure, Outcome, Target, TargetKey};
+use crate::health::{CheckKind, Failure, HealthError, Outcome, Target, TargetKey};
 
 pub use supervisor::Prober;
-pub use tls::check_ca_pem;
 pub use watchdog::{ProbePulse, PulseCounts};
 
 /// What one probe of a target saw.
@@ -58,10 +57,8 @@ pub struct ProbeReport {
 pub enum ProbeError {
     #[error("the prober has stopped; health stays as it was last known")]
     Stopped,
-    #[error("the CA file holds no certificate in PEM form")]
-    NoCertificate,
-    #[error("the CA file holds a certificate that cannot be read: {0}")]
-    BadCertificate(String),
+    #[error("the CA file holds {0}")]
+    Authorities(HealthError),
     #[error(
         "the system's CA certificates cannot be used: {0}; name a `ca_file`, or verify = false"
     )]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use super::ProbeError;
+use crate::health::authorities;
 
 /// Whose certificate convinces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,24 +40,6 @@ pub(super) fn client_config(trust: &Trust, alpn: &[&str]) -> Result<ClientConfig
     Ok(config)
 }
 
-/// Whether a CA file can be used, for telling at load time rather than at the first probe.
-///
-/// # Errors
-/// When it holds no certificate, or one that cannot be read.
-pub fn check_ca_pem(pem: &[u8]) -> Result<(), ProbeError> {
-    roots(pem).map(|_| ())
-}
-
-fn roots(pem: &[u8]) -> Result<RootCertStore, ProbeError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let bad = |error: String| ProbeError::BadCertificate(error);
-        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(ProbeError::NoCertificate) } else { Ok(roots) }
-}
-
 fn verifier(
     trust: &Trust,
     provider: &Arc<CryptoProvider>,
@@ -70,10 +52,10 @@ fn verifier(
                 .map_err(|error| ProbeError::SystemCertificates(error.to_string()))?,
         ),
         Trust::Authorities(pem) => {
-            let roots = Arc::new(roots(pem)?);
-            WebPkiServerVerifier::builder_with_provider(roots, provider)
+            let roots = authorities(pem).map_err(ProbeError::Authorities)?;
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
-                .map_err(|error| ProbeError::BadCertificate(error.to_string()))?
+                .map_err(|error| ProbeError::Client(error.to_string()))?
         }
     })
 }
@@ -117,17 +99,5 @@ impl ServerCertVerifier for AcceptAny {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ca_file_without_certificates_is_told_at_load_time() {
-        assert_eq!(check_ca_pem(b"not a certificate"), Err(ProbeError::NoCertificate));
-        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(matches!(check_ca_pem(broken), Err(ProbeError::BadCertificate(_))));
     }
 }

@@ -3,9 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-
 use crate::config::source::Spanned;
 use crate::config::spec::{CheckKind, CheckSpec};
 use crate::health::{self, Check, HttpCheck};
@@ -44,16 +41,10 @@ fn read_certificates(work: &mut Work<'_>, path: &Spanned<PathBuf>) -> Option<Arc
     work.read.push(path.value.clone());
     let message = match work.files.read(&path.value) {
         Err(error) => format!("cannot read {shown}: {error}"),
-        Ok(pem) => {
-            let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-            match certificates {
-                Ok(certificates) if certificates.is_empty() => {
-                    format!("{shown} holds no certificate in PEM form")
-                }
-                Ok(_) => return Some(pem.into()),
-                Err(error) => format!("{shown} holds a broken certificate: {error}"),
-            }
-        }
+        Ok(pem) => match health::authorities(&pem) {
+            Ok(_) => return Some(pem.into()),
+            Err(error) => format!("{shown} holds {error}"),
+        },
     };
     work.diagnostics.push(work.source.diagnostic(&path.at, message, None));
     None

@@ -43,6 +43,27 @@ fn files_that_are_no_configuration() {
     }
 }
 
+/// At load, and not by every probe of the check.
+#[test]
+fn a_ca_file_that_no_probe_could_use_is_refused() {
+    let text = changed("type = \"http\"", "type = \"https\"\nca_file = \"ca.pem\"");
+    for (pem, message) in [
+        ("none", "ca.pem holds no certificate in PEM form"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "ca.pem holds a broken certificate",
+        ),
+    ] {
+        let files = MemoryFiles::default()
+            .with("meridian.toml", text.clone())
+            .with("example.zone", "$TTL 60\n@ SOA ns h 1 1 1 1 1\n@ NS ns\n")
+            .with("ca.pem", pem);
+        let refused = load(Path::new("meridian.toml"), &files, None).err().unwrap();
+        let titles: Vec<_> = refused.diagnostics.iter().map(Diagnostic::title).collect();
+        assert!(matches!(&titles[..], [title] if title.contains(message)), "{titles:?}");
+    }
+}
+
 #[test]
 fn advice_says_what_to_do() {
     for (from, to, expected) in [
