@@ -10,7 +10,8 @@ use crate::serve::LogLimit;
 
 static PANICS: LogLimit = LogLimit::new(Duration::from_secs(1));
 
-/// Starts logging for the life of the process, that of panics too. `RUST_LOG`, if set, stands above `level`.
+/// Starts logging for the life of the process, that of panics too. `RUST_LOG`, if set, stands
+/// above `level`.
 pub fn start_logging(format: LogFormat, level: Level) {
     // Libraries say at most what went wrong; their inner life is of use to nobody here.
     let default = format!("warn,meridian={}", level.as_str().to_lowercase());

@@ -4,7 +4,6 @@
 //! all. Made once per load and shared by the maps of all services; which sites are near is
 //! not known here.
 
-use std::net::IpAddr;
 use std::thread;
 
 use super::layer::{Layer, LocationId, LocationTable, UNKNOWN};
@@ -75,16 +74,6 @@ impl Locations {
         Ok(Self { v4, v6, known, overrides })
     }
 
-    /// Whether an override holds for `address`; databases are not asked.
-    pub fn has_override(&self, address: IpAddr) -> bool {
-        self.overrides.find(address).is_some()
-    }
-
-    /// The overrides alone, to be kept when the rest has been compiled into maps.
-    pub fn overrides(&self) -> &Overrides {
-        &self.overrides
-    }
-
     /// How many networks are told apart, of both families; unknown ones are counted, too.
     pub fn network_count(&self) -> usize {
         self.v4.count() + self.v6.count()
@@ -137,6 +126,8 @@ fn stack<K: AddressBits>(
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::super::fixture::{Field, Fixture, country, point};
     use super::*;
 
@@ -219,7 +210,8 @@ mod tests {
         for (address, expected) in
             [("10.1.2.1", true), ("11.0.0.1", false), ("2001:db8::", true), ("2001:db9::", false)]
         {
-            assert_eq!(locations.has_override(address.parse().unwrap()), expected, "{address}");
+            let found = locations.overrides.find(address.parse().unwrap());
+            assert_eq!(found.is_some(), expected, "{address}");
         }
     }
 

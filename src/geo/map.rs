@@ -64,11 +64,6 @@ impl GeoMap {
         self.v4.starts.len() + self.v6.starts.len()
     }
 
-    /// How many different rankings there are.
-    pub fn ranking_count(&self) -> usize {
-        self.rankings.len()
-    }
-
     /// Octets on the heap.
     pub fn heap_bytes(&self) -> usize {
         let per_ranking = |ranking: &Ranking| size_of::<Ranking>() + 4 * ranking.sites().len();

@@ -58,11 +58,6 @@ impl Weight {
     pub fn get(self) -> u32 {
         self.0
     }
-
-    /// Whether the endpoint waits until no positive weight is left.
-    pub fn is_standby(self) -> bool {
-        self.0 == 0
-    }
 }
 
 /// A person's word about an endpoint; it stands above health.

@@ -94,11 +94,6 @@ impl Prober {
     pub fn pulse(&self) -> Arc<ProbePulse> {
         Arc::clone(&self.pulse)
     }
-
-    /// Whether the supervisor lives. If not, nothing is probed and health stays as it was.
-    pub fn is_running(&self) -> bool {
-        !self.supervisor.is_finished()
-    }
 }
 
 struct Running {
