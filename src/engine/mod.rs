@@ -71,7 +71,9 @@ impl Engine {
         reply: &mut Vec<u8>,
     ) -> bool {
         let Self { world, instance, listener, scratch, random } = self;
-        let Some(parsed) = wire::parse(packet, &mut scratch.name) else { return false };
+        // Borrowed, for a query with its options is too large to be moved for nothing.
+        let parsed = wire::parse(packet, &mut scratch.name);
+        let Some(parsed) = &parsed else { return false };
         let (header, question, edns) = parsed.echoed();
         let snapshot = world.load();
         let visit = Visit {
@@ -85,7 +87,7 @@ impl Engine {
         let room = visit.reply_octets(edns);
         let mut writer = ResponseWriter::new(reply, header, question, room, reception.opt);
         let start = writer.mark();
-        let Chased { answered, subject, .. } = match &parsed {
+        let Chased { answered, subject, .. } = match parsed {
             Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch, random),
             Parsed::Rejected(rejection) => visit.reject(rejection, &reception),
         };
