@@ -106,6 +106,12 @@ impl LookupName {
         &self.as_wire()[self.suffix_start(labels)..]
     }
 
+    /// The leftmost label of the suffix of `labels` labels, which must be one at least.
+    pub fn leftmost_of(&self, labels: usize) -> &[u8] {
+        let start = self.suffix_start(labels);
+        &self.octets[start + 1..self.suffix_start(labels - 1)]
+    }
+
     /// The hash of the suffix of `labels` labels; equal to [`name_hash`] of it.
     pub fn suffix_hash(&self, labels: usize) -> u64 {
         self.hashes[labels]

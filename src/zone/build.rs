@@ -7,16 +7,16 @@
 //! advice for a linter, and no reason not to serve.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use hashbrown::HashTable;
-
-use crate::model::{LookupName, RecordType, ServiceId, WireName, name_hash};
+use crate::model::{LookupName, RecordType, ServiceId, WireName};
 
 use super::error::ZoneError;
+use super::index::NameIndex;
 use super::node::{Content, Cut, Node, NodeIndex, NodeKind, Standing};
 use super::record::{Place, Record, Rrset, comparable};
-use super::tree::Zone;
+use super::tree::{Zone, is_suffix};
 
 /// The shortest SOA RDATA: two root names and five 32-bit numbers (RFC 1035, 3.3.13).
 const MIN_SOA_OCTETS: usize = 22;
@@ -146,20 +146,25 @@ impl Builder {
         let mut drafts: Vec<_> = std::mem::take(&mut self.drafts).into_iter().collect();
         drafts.sort_by_cached_key(|(owner, _)| canonical_key(owner));
         let mut record_count = 0;
+        let mut owners = Vec::with_capacity(drafts.len());
         let mut nodes: Vec<_> = drafts
             .into_iter()
             .map(|(owner, draft)| {
-                let kind = self.decide_kind(&owner, draft);
-                let standing = Standing::Authoritative;
-                let node = Node { owner, kind, standing, wildcard: None };
+                let node = Node {
+                    label: owner.labels().next().unwrap_or_default().into(),
+                    above: 0,
+                    kind: self.decide_kind(&owner, draft),
+                    standing: Standing::Authoritative,
+                    wildcard: None,
+                };
                 record_count +=
                     node.rrsets().map(|rrset| usize::from(rrset.count())).sum::<usize>();
+                owners.push(owner);
                 node
             })
             .collect();
-        let index = index_of(&nodes);
-        link(&mut nodes, &index);
-        self.check_services_stand(&nodes);
+        let index = link(&mut nodes, &owners, self.apex.label_count());
+        self.check_services_stand(&nodes, &owners);
         let soa = nodes[0].rrsets().find(|rrset| rrset.rtype() == RecordType::SOA).cloned();
         let (Some(soa), true) = (soa, self.errors.is_empty()) else { return Err(self.errors) };
         let (serial, minimum) = soa_numbers(&soa);
@@ -171,6 +176,7 @@ impl Builder {
             soa,
             record_count,
             nodes: nodes.into(),
+            owners: owners.into(),
             index,
             warnings: self.warnings,
         })
@@ -226,10 +232,10 @@ impl Builder {
         }
         let content = self.content(owner, draft);
         match (cname, dname, ns) {
-            (Some((cname, _)), ..) => NodeKind::Cname { cname, beside: content },
-            (None, Some((dname, _)), _) => NodeKind::Dname { dname, content },
+            (Some((cname, _)), ..) => NodeKind::Cname { cname, beside: content.into() },
+            (None, Some((dname, _)), _) => NodeKind::Dname { dname, content: content.into() },
             (None, None, Some((ns, _))) => {
-                NodeKind::Cut(Cut { ns, ds: ds.map(|(ds, _)| ds), beside: content })
+                NodeKind::Cut(Box::new(Cut { ns, ds: ds.map(|(ds, _)| ds), beside: content }))
             }
             (None, None, None) => NodeKind::Plain(content),
         }
@@ -323,14 +329,14 @@ impl Builder {
     }
 
     /// A service below a cut or a DNAME would never be asked.
-    fn check_services_stand(&mut self, nodes: &[Node]) {
-        for node in nodes {
+    fn check_services_stand(&mut self, nodes: &[Node], owners: &[WireName]) {
+        for (node, owner) in nodes.iter().zip(owners) {
             let (Some(service), false) = (node.service(), node.standing == Standing::Authoritative)
             else {
                 continue;
             };
             let above = if node.standing == Standing::BelowCut { "delegation" } else { "DNAME" };
-            let message = format!("the service name {} lies below a {above}", node.owner);
+            let message = format!("the service name {owner} lies below a {above}");
             self.refuse_service(service, message, "nobody would ever be sent here for it");
         }
     }
@@ -366,38 +372,33 @@ fn canonical_key(name: &WireName) -> Vec<u8> {
     key
 }
 
-/// The nodes by the hash of their owners.
-fn index_of(nodes: &[Node]) -> HashTable<NodeIndex> {
-    let mut index = HashTable::with_capacity(nodes.len());
-    let hash_at = |&at: &NodeIndex| name_hash(&nodes[at as usize].owner);
-    for at in 0..nodes.len() {
-        let at = NodeIndex::try_from(at).expect("a zone of 2^32 names does not fit in memory");
-        index.insert_unique(hash_at(&at), at, hash_at);
-    }
-    index
-}
-
-/// Tells each node what lies above it and whether a wildcard lies below it. Nodes are in
-/// canonical order: those above come first.
-fn link(nodes: &mut [Node], index: &HashTable<NodeIndex>) {
+/// Tells each node what lies above it and whether a wildcard lies below it, and makes the index
+/// of them all. They are in canonical order: those above come first.
+fn link(nodes: &mut [Node], owners: &[WireName], apex_labels: usize) -> NameIndex {
+    let mut index = NameIndex::for_nodes(nodes.len());
     let mut name = LookupName::default();
-    for at in 1..nodes.len() {
-        name.fill(nodes[at].owner.as_wire()).expect("a WireName is a valid wire-format name");
+    for at in 0..nodes.len() {
+        name.fill(owners[at].as_wire()).expect("a WireName is a valid wire-format name");
+        let place = NodeIndex::try_from(at).expect("a zone of 2^32 names does not fit in memory");
+        index.insert(name.full_hash(), place);
+        // The apex has nothing above it.
+        let Some(place) = NonZeroU32::new(place) else { continue };
         let labels = name.label_count() - 1;
-        let wire = name.suffix(labels);
-        let is_it = |&above: &NodeIndex| nodes[above as usize].owner.as_wire() == wire;
-        let found = index.find(name.suffix_hash(labels), is_it);
-        let above = *found.expect("every name below the apex has its parent added") as usize;
+        let is_it = |at| is_suffix(nodes, at, &name, labels, apex_labels);
+        let above = index.find(name.suffix_hash(labels), is_it);
+        nodes[at].above = above.expect("every name below the apex has its parent added");
+        let above = nodes[at].above as usize;
         nodes[at].standing = match nodes[above].kind {
             _ if nodes[above].standing != Standing::Authoritative => nodes[above].standing,
             NodeKind::Cut(_) => Standing::BelowCut,
             NodeKind::Dname { .. } => Standing::BelowDname,
             NodeKind::Plain(_) | NodeKind::Cname { .. } => Standing::Authoritative,
         };
-        if nodes[at].owner.is_wildcard() {
-            nodes[above].wildcard = Some(at as NodeIndex);
+        if owners[at].is_wildcard() {
+            nodes[above].wildcard = Some(place);
         }
     }
+    index
 }
 
 /// SERIAL and MINIMUM of an SOA record: its last five numbers are at its end.

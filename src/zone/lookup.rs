@@ -95,7 +95,8 @@ impl Zone {
     pub fn addresses(&self, name: &LookupName) -> [Option<&Rrset>; 2] {
         let content = match self.node(name, name.label_count()) {
             Some(node) if node.standing != Standing::BelowDname => match &node.kind {
-                NodeKind::Plain(content) | NodeKind::Dname { content, .. } => content,
+                NodeKind::Plain(content) => content,
+                NodeKind::Dname { content, .. } => content,
                 NodeKind::Cname { .. } => return [None, None],
                 NodeKind::Cut(cut) => &cut.beside,
             },

@@ -12,6 +12,7 @@
 
 mod build;
 mod error;
+mod index;
 mod lookup;
 mod master;
 mod node;

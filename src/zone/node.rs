@@ -3,7 +3,11 @@
 //! A node cannot be two kinds at once: the kinds that RFC 1034 and RFC 6672 keep apart
 //! are apart in the type. Nothing here knows the tree around a node.
 
-use crate::model::{RecordType, ServiceId, WireName};
+use std::num::NonZeroU32;
+
+use smallvec::SmallVec;
+
+use crate::model::{RecordType, ServiceId};
 
 use super::record::Rrset;
 
@@ -11,14 +15,24 @@ use super::record::Rrset;
 pub(super) type NodeIndex = u32;
 
 /// One name: an owner of records, the name of a service, or an empty non-terminal.
+///
+/// What ordinary answers need lies in the node itself, on two lines of memory: the label, and
+/// one small RRset.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Node {
-    pub(super) owner: WireName,
+    /// The leftmost label of the name, without its length.
+    pub(super) label: SmallVec<[u8; 24]>,
+    /// The name above; at the apex the apex itself.
+    pub(super) above: NodeIndex,
     pub(super) kind: NodeKind,
     pub(super) standing: Standing,
-    /// The `*` directly below this name, if there is one (RFC 4592, section 2.1.1).
-    pub(super) wildcard: Option<NodeIndex>,
+    /// The `*` directly below this name, if there is one (RFC 4592, section 2.1.1). It is
+    /// never the apex.
+    pub(super) wildcard: Option<NonZeroU32>,
 }
+
+const _: () = assert!(size_of::<Node>() == 128, "two lines of memory");
 
 /// What a name is.
 #[derive(Debug)]
@@ -27,18 +41,18 @@ pub(super) enum NodeKind {
     Plain(Content),
     /// An alias. Only RRSIG and NSEC may stand beside it (RFC 4035, section 2.5), and they are
     /// in `beside`.
-    Cname { cname: Rrset, beside: Content },
+    Cname { cname: Rrset, beside: Box<Content> },
     /// Ordinary data at the name itself, and a redirection of all names below it
     /// (RFC 6672, section 2.3).
-    Dname { dname: Rrset, content: Content },
+    Dname { dname: Rrset, content: Box<Content> },
     /// A delegation.
-    Cut(Cut),
+    Cut(Box<Cut>),
 }
 
 /// RRsets, at most one per type, and perhaps a service that owns the addresses.
 #[derive(Debug, Default)]
 pub(super) struct Content {
-    pub(super) rrsets: Box<[Rrset]>,
+    pub(super) rrsets: SmallVec<[Rrset; 1]>,
     pub(super) service: Option<ServiceId>,
 }
 
@@ -99,8 +113,8 @@ impl Node {
     pub(super) fn rrsets(&self) -> impl Iterator<Item = &Rrset> {
         let (first, second, content) = match &self.kind {
             NodeKind::Plain(content) => (None, None, content),
-            NodeKind::Cname { cname, beside } => (Some(cname), None, beside),
-            NodeKind::Dname { dname, content } => (Some(dname), None, content),
+            NodeKind::Cname { cname, beside } => (Some(cname), None, &**beside),
+            NodeKind::Dname { dname, content } => (Some(dname), None, &**content),
             NodeKind::Cut(cut) => (Some(&cut.ns), cut.ds.as_ref(), &cut.beside),
         };
         first.into_iter().chain(second).chain(&content.rrsets)
@@ -109,7 +123,8 @@ impl Node {
     /// The service that owns the name.
     pub(super) fn service(&self) -> Option<ServiceId> {
         match &self.kind {
-            NodeKind::Plain(content) | NodeKind::Dname { content, .. } => content.service,
+            NodeKind::Plain(content) => content.service,
+            NodeKind::Dname { content, .. } => content.service,
             NodeKind::Cname { .. } | NodeKind::Cut(_) => None,
         }
     }

@@ -8,6 +8,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::model::{RecordType, WireName};
 
 /// Where a record was written.
@@ -41,8 +43,11 @@ pub struct Rrset {
     ttl: u32,
     count: u16,
     /// For each record the length of its RDATA as a big-endian `u16`, then the RDATA.
-    octets: Box<[u8]>,
+    octets: SmallVec<[u8; INLINE_OCTETS]>,
 }
+
+/// So much data lies beside what it belongs to: three A records, or one AAAA record.
+const INLINE_OCTETS: usize = 24;
 
 /// What a record takes in a message besides its RDATA: a compressed owner, type, class,
 /// TTL and RDLENGTH.
@@ -58,7 +63,7 @@ impl Rrset {
     /// counts (RFC 2181, sections 5 and 5.2). `None` if no message could carry it.
     pub(super) fn of(rtype: RecordType, records: &[Record]) -> Option<Self> {
         let mut seen = HashSet::new();
-        let mut octets = Vec::new();
+        let mut octets = SmallVec::new();
         let mut count = 0_u16;
         for record in records.iter().filter(|record| seen.insert(comparable(rtype, &record.rdata)))
         {
@@ -71,7 +76,8 @@ impl Rrset {
             return None;
         }
         let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
-        Some(Self { rtype, ttl, count, octets: octets.into() })
+        octets.shrink_to_fit();
+        Some(Self { rtype, ttl, count, octets })
     }
 
     /// The type of all its records.

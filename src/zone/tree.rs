@@ -6,11 +6,10 @@
 
 use std::fmt;
 
-use hashbrown::HashTable;
-
 use crate::model::{LookupName, ServiceId, WireName};
 
 use super::error::ZoneError;
+use super::index::NameIndex;
 use super::node::{Node, NodeIndex};
 use super::record::Rrset;
 
@@ -23,8 +22,10 @@ pub struct Zone {
     pub(super) negative_ttl: u32,
     pub(super) record_count: usize,
     pub(super) nodes: Box<[Node]>,
+    /// The names of the nodes. A lookup needs none of them.
+    pub(super) owners: Box<[WireName]>,
     /// The nodes by the [`name_hash`](crate::model::name_hash) of their owners.
-    pub(super) index: HashTable<NodeIndex>,
+    pub(super) index: NameIndex,
     pub(super) warnings: Vec<ZoneError>,
 }
 
@@ -73,12 +74,14 @@ impl Zone {
     /// Every static RRset with its owner, occluded ones and the SOA record included, in
     /// canonical order of the owners: the apex comes first.
     pub fn rrsets(&self) -> impl Iterator<Item = (&WireName, &Rrset)> {
-        self.nodes.iter().flat_map(|node| node.rrsets().map(|rrset| (&node.owner, rrset)))
+        let named = self.owners.iter().zip(&self.nodes);
+        named.flat_map(|(owner, node)| node.rrsets().map(move |rrset| (owner, rrset)))
     }
 
     /// Every name of a service, in canonical order.
     pub fn services(&self) -> impl Iterator<Item = (&WireName, ServiceId)> {
-        self.nodes.iter().filter_map(|node| Some((&node.owner, node.service()?)))
+        let named = self.owners.iter().zip(&self.nodes);
+        named.filter_map(|(owner, node)| Some((owner, node.service()?)))
     }
 
     pub(super) fn apex_node(&self) -> &Node {
@@ -87,15 +90,31 @@ impl Zone {
 
     /// The node whose owner is the suffix of `labels` labels of `name`.
     pub(super) fn node(&self, name: &LookupName, labels: usize) -> Option<&Node> {
-        let wire = name.suffix(labels);
-        let is_it = |&at: &NodeIndex| self.nodes[at as usize].owner.as_wire() == wire;
-        self.index.find(name.suffix_hash(labels), is_it).map(|&at| &self.nodes[at as usize])
+        let is_it = |at| is_suffix(&self.nodes, at, name, labels, self.apex_labels);
+        let at = self.index.find(name.suffix_hash(labels), is_it)?;
+        Some(&self.nodes[at as usize])
     }
 
     /// The `*` directly below a node.
     pub(super) fn wildcard_of(&self, node: &Node) -> Option<&Node> {
-        node.wildcard.map(|at| &self.nodes[at as usize])
+        node.wildcard.map(|at| &self.nodes[at.get() as usize])
     }
+}
+
+/// Whether the name of a node is the suffix of `labels` labels of `name`, which must be in the
+/// zone: whether the labels below the apex are the same, one node above the other.
+pub(super) fn is_suffix(
+    nodes: &[Node],
+    mut at: NodeIndex,
+    name: &LookupName,
+    labels: usize,
+    apex_labels: usize,
+) -> bool {
+    (apex_labels + 1..=labels).rev().all(|labels| {
+        let node = &nodes[at as usize];
+        at = node.above;
+        *node.label == *name.leftmost_of(labels)
+    }) && at == 0
 }
 
 impl fmt::Debug for Zone {
