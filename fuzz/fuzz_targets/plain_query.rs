@@ -122,7 +122,10 @@ fn any_packet(packet: &[u8]) {
     let Ok(message) = message else {
         // Records may be broken in ways that are none of ours; a lone question may not.
         let is_lone = packet.len() >= HEADER_OCTETS && packet[6..HEADER_OCTETS] == [0; 6];
-        assert!(!is_lone || !matches!(parsed, Some(Parsed::Query(_))), "hickory refuses {parsed:?}");
+        assert!(
+            !is_lone || !matches!(parsed, Some(Parsed::Query(_))),
+            "hickory refuses {parsed:?}"
+        );
         return;
     };
     if !is_plain(&message) {

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use meridian::model::{LookupName, MemoryFiles, RecordType, ServiceId, WireName};
-use meridian::wire::{HEADER_OCTETS, ResponseWriter, Section};
+use meridian::wire::{Compressor, HEADER_OCTETS, ResponseWriter, Section};
 use meridian::zone::{Found, Rrset, Zone, read_master_file};
 use meridian_fuzz::split_files;
 
@@ -132,7 +132,9 @@ fn ask_all_types(zone: &Zone, name: &WireName) {
 fn write(owner: &WireName, rrset: &Rrset, reply: &mut Vec<u8>) {
     let question = [owner.as_wire(), &rrset.rtype().0.to_be_bytes(), &[0, 1]].concat();
     let header = [0; HEADER_OCTETS];
-    let mut writer = ResponseWriter::new(reply, &header, &question, MAX_STREAM_OCTETS, None);
+    let mut names = Compressor::default();
+    let mut writer =
+        ResponseWriter::new(reply, &mut names, &header, &question, MAX_STREAM_OCTETS, None);
     let fitted = writer.rrset(Section::Answer, None, rrset, rrset.ttl());
     assert!(fitted, "{owner} {} fits into no message", rrset.rtype());
 }

@@ -169,6 +169,14 @@ impl Answer for Worker {
     ) -> bool {
         self.0.answer(query, peer, transport, reply)
     }
+
+    fn begin_batch(&mut self) {
+        self.0.hold();
+    }
+
+    fn end_batch(&mut self) {
+        self.0.release();
+    }
 }
 
 impl Server {

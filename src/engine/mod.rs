@@ -22,8 +22,8 @@ use crate::catalog::Settings;
 use crate::guard::Verdict;
 use crate::model::{LookupName, RecordType, Transport};
 use crate::wire::{
-    self, CLASS_CHAOS, CLASS_IN, Edns, ExtendedError, Parsed, Proof, Query, Rcode, Rejection,
-    ResponseWriter,
+    self, CLASS_CHAOS, CLASS_IN, Compressor, Edns, ExtendedError, Parsed, Proof, Query, Rcode,
+    Rejection, ResponseWriter,
 };
 use crate::world::{Snapshot, World};
 
@@ -50,7 +50,10 @@ pub struct Engine {
     /// The address listened on, as it is configured.
     listener: SocketAddr,
     scratch: Scratch,
+    names: Compressor,
     random: Random,
+    /// The snapshot of a batch of queries, while there is one.
+    held: Option<arc_swap::Guard<Arc<Snapshot>>>,
 }
 
 impl Engine {
@@ -58,7 +61,19 @@ impl Engine {
     /// address as it is configured.
     pub fn new(world: Arc<World>, instance: Arc<Instance>, listener: SocketAddr) -> Self {
         let (scratch, random) = (Scratch::default(), Random::seeded());
-        Self { world, instance, listener, scratch, random }
+        let names = Compressor::default();
+        Self { world, instance, listener, scratch, names, random, held: None }
+    }
+
+    /// Answers from the present snapshot until [`release`](Self::release): for a batch of
+    /// queries, no longer, for what is held is not freed.
+    pub fn hold(&mut self) {
+        self.held = Some(self.world.load());
+    }
+
+    /// Ends what [`hold`](Self::hold) began.
+    pub fn release(&mut self) {
+        self.held = None;
     }
 
     /// Answers one message into `reply`, which is cleared first. Returns whether there is
@@ -70,22 +85,23 @@ impl Engine {
         transport: Transport,
         reply: &mut Vec<u8>,
     ) -> bool {
-        let Self { world, instance, listener, scratch, random } = self;
+        let Self { world, instance, listener, scratch, names, random, held } = self;
         // Borrowed, for a query with its options is too large to be moved for nothing.
         let parsed = wire::parse(packet, &mut scratch.name);
         let Some(parsed) = &parsed else { return false };
         let (header, question, edns) = parsed.echoed();
-        let snapshot = world.load();
-        let visit = Visit {
-            snapshot: &snapshot,
-            instance,
-            listener: *listener,
-            peer: peer.ip(),
-            transport,
+        let loaded;
+        let snapshot = match held {
+            Some(held) => &**held,
+            None => {
+                loaded = world.load();
+                &*loaded
+            }
         };
+        let visit = Visit { snapshot, instance, listener: *listener, peer: peer.ip(), transport };
         let reception = Reception::new(edns, &visit);
         let room = visit.reply_octets(edns);
-        let mut writer = ResponseWriter::new(reply, header, question, room, reception.opt);
+        let mut writer = ResponseWriter::new(reply, names, header, question, room, reception.opt);
         let start = writer.mark();
         let Chased { answered, subject, .. } = match parsed {
             Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch, random),

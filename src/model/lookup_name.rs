@@ -10,10 +10,14 @@ use super::{MAX_NAME_OCTETS, WireName};
 /// Labels of the longest name, the root not counted: 127 of one octet each.
 pub const MAX_LABELS: usize = 127;
 
+/// The longest name, and the eight octets that may be read from its last one on.
+const BUFFER_OCTETS: usize = 264;
+
 /// A reusable buffer for one name, its suffixes and their hashes.
 #[derive(Clone)]
 pub struct LookupName {
-    octets: [u8; MAX_NAME_OCTETS],
+    /// The name, and room so that eight octets can be read from anywhere in it.
+    octets: [u8; BUFFER_OCTETS],
     length: u8,
     label_count: u8,
     /// Where each label starts, from the leftmost; the root's start is the last one.
@@ -25,7 +29,7 @@ pub struct LookupName {
 impl Default for LookupName {
     fn default() -> Self {
         let mut name = Self {
-            octets: [0; MAX_NAME_OCTETS],
+            octets: [0; BUFFER_OCTETS],
             length: 1,
             label_count: 0,
             starts: [0; MAX_LABELS + 1],
@@ -66,24 +70,56 @@ impl LookupName {
             at = end;
         }
         let total = at + 1;
-        self.octets[..total].copy_from_slice(&wire[..total]);
-        self.octets[..total].make_ascii_lowercase();
+        self.copy_lowercase(&wire[..total]);
         self.length = total as u8;
         self.label_count = label_count as u8;
         self.hash_suffixes();
         Some(total)
     }
 
+    /// Copies a name of valid length, eight octets at a time.
+    fn copy_lowercase(&mut self, name: &[u8]) {
+        let (words, rest) = name.as_chunks::<8>();
+        let (places, _) = self.octets.as_chunks_mut::<8>();
+        for (place, word) in places.iter_mut().zip(words) {
+            *place = lowercase(u64::from_le_bytes(*word)).to_le_bytes();
+        }
+        let mut last = [0; 8];
+        for (octet, value) in last.iter_mut().zip(rest) {
+            *octet = *value;
+        }
+        places[words.len()] = lowercase(u64::from_le_bytes(last)).to_le_bytes();
+    }
+
     fn hash_suffixes(&mut self) {
         let count = usize::from(self.label_count);
         let mut hash = ROOT_HASH;
         self.hashes[0] = hash;
-        for n in 1..=count {
-            let start = usize::from(self.starts[count - n]);
-            let end = usize::from(self.starts[count - n + 1]);
-            hash = extend_hash(hash, &self.octets[start..end]);
-            self.hashes[n] = hash;
+        let mut end = usize::from(self.starts[count]);
+        for (labels, &start) in (1..).zip(self.starts[..count].iter().rev()) {
+            hash = self.extend_hash(hash, usize::from(start), end);
+            self.hashes[labels] = hash;
+            end = usize::from(start);
         }
+    }
+
+    /// Extends the hash of a name by the label to its left, length octet included, which lies
+    /// at `start..end`.
+    ///
+    /// Multiply-and-fold over eight octets at a time. Only names that an operator wrote are
+    /// ever stored, so no secret key is needed: a client can choose what it looks for, not
+    /// what lies in a bucket.
+    fn extend_hash(&self, mut hash: u64, start: usize, end: usize) -> u64 {
+        let mut at = start;
+        while at < end {
+            let word =
+                self.octets[at..].first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
+            let beyond = (at + 8).saturating_sub(end) as u32;
+            let product = u128::from(hash ^ (word << (8 * beyond))) * 0xa076_1d64_78bd_642f_u128;
+            hash = (product as u64) ^ ((product >> 64) as u64) ^ 0xe703_7ed1_a0b4_28db;
+            at += 8;
+        }
+        hash
     }
 
     /// The whole name, lowercase, in wire form.
@@ -145,20 +181,16 @@ pub fn name_hash(name: &WireName) -> u64 {
 
 const ROOT_HASH: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Extends the hash of a name by one label to its left, length octet included.
-///
-/// Multiply-and-fold over eight octets at a time. Only names that an operator wrote are
-/// ever stored, so no secret key is needed: a client can choose what it looks for, not
-/// what lies in a bucket.
-fn extend_hash(hash: u64, label: &[u8]) -> u64 {
-    let mut hash = hash;
-    for chunk in label.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        let product = u128::from(hash ^ u64::from_le_bytes(word)) * 0xa076_1d64_78bd_642f_u128;
-        hash = (product as u64) ^ ((product >> 64) as u64) ^ 0xe703_7ed1_a0b4_28db;
-    }
-    hash
+/// Eight octets with their ASCII letters in lower case, without a branch. Length octets are at
+/// most 63, below `A`, so those of a name in wire form may be among them.
+fn lowercase(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // The highest bit of each octet says whether the rest of it is at least `A`, above `Z`.
+    let low = word & (0x7f * EACH);
+    let from_a = low + (0x80 - b'A' as u64) * EACH;
+    let above_z = low + (0x7f - b'Z' as u64) * EACH;
+    let is_upper = (from_a & !above_z) & !word & (0x80 * EACH);
+    word | is_upper >> 2
 }
 
 #[cfg(test)]
@@ -173,6 +205,30 @@ mod tests {
             let stored: WireName = text.parse().unwrap();
             assert_eq!(lookup.suffix(labels), stored.as_wire());
             assert_eq!(lookup.suffix_hash(labels), name_hash(&stored));
+        }
+    }
+
+    #[test]
+    fn any_octet_is_lowercased_as_ascii_says() {
+        let labels: Vec<Vec<u8>> =
+            (0..=255_u8).collect::<Vec<_>>().chunks(60).map(<[u8]>::to_vec).collect();
+        for label in labels {
+            for length in 1..=label.len() {
+                let wire = [&[length as u8][..], &label[..length], &[0]].concat();
+                let mut lookup = LookupName::default();
+                assert_eq!(lookup.fill(&wire), Some(wire.len()));
+                assert_eq!(lookup.as_wire(), wire.to_ascii_lowercase());
+            }
+        }
+    }
+
+    #[test]
+    fn what_lay_in_the_buffer_before_is_nothing_to_the_hash() {
+        let mut used = LookupName::of(&"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b".parse().unwrap());
+        for text in ["w", "www", "abcdefg", "abcdefgh", "a.b.c.d", "."] {
+            let name: WireName = text.parse().unwrap();
+            used.fill(name.as_wire()).unwrap();
+            assert_eq!(used.full_hash(), name_hash(&name), "{text}");
         }
     }
 

@@ -46,8 +46,11 @@ pub trait Answer: Send + 'static {
         reply: &mut Vec<u8>,
     ) -> bool;
 
-    /// Called before a batch of queries: lets the engine load its snapshot once per batch.
+    /// Called before a batch of queries: what they share can be fetched once for all.
     fn begin_batch(&mut self) {}
+
+    /// Called after it, before the thread waits for more: what was fetched can go.
+    fn end_batch(&mut self) {}
 }
 
 /// What to listen on.

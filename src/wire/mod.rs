@@ -19,5 +19,5 @@ pub use extended_error::ExtendedError;
 pub use flags::{HEADER_OCTETS, Opcode, Rcode};
 pub use query::{CLASS_CHAOS, CLASS_IN, Parsed, Query, Rejection, parse};
 pub use reply_opt::ReplyOpt;
-pub use response::{Answered, Mark, ResponseWriter, Section};
+pub use response::{Answered, Compressor, Mark, ResponseWriter, Section};
 pub use tsig::UnknownKey;

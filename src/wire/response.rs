@@ -77,6 +77,20 @@ struct KnownLabel {
     pointers: u8,
 }
 
+/// Memory for the names of one response, used again for the next.
+#[derive(Debug)]
+pub struct Compressor {
+    /// Where labels start that later names may point at.
+    known: [KnownLabel; MAX_KNOWN_LABELS],
+    count: usize,
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self { known: [KnownLabel::default(); MAX_KNOWN_LABELS], count: 0 }
+    }
+}
+
 /// A response under construction, in a buffer that is never grown beyond `limit`.
 #[derive(Debug)]
 pub struct ResponseWriter<'b> {
@@ -87,38 +101,28 @@ pub struct ResponseWriter<'b> {
     counts: [u16; 3],
     truncated: bool,
     has_question: bool,
-    /// Where labels start that later names may point at.
-    known: [KnownLabel; MAX_KNOWN_LABELS],
-    known_count: usize,
+    names: &'b mut Compressor,
 }
 
 impl<'b> ResponseWriter<'b> {
     /// Starts a response to a message: `header` and `question` as received, `limit` octets
-    /// at most in all, room kept for `opt`.
+    /// at most in all, room kept for `opt`. `names` is memory of any content.
     pub fn new(
         out: &'b mut Vec<u8>,
+        names: &'b mut Compressor,
         header: &[u8; HEADER_OCTETS],
         question: &[u8],
         limit: usize,
         opt: Option<ReplyOpt<'b>>,
     ) -> Self {
+        let [id_1, id_2, flags, ..] = *header;
         out.clear();
-        out.extend_from_slice(&header[..2]);
-        out.extend_from_slice(&[QR | header[2] & (0x78 | RD), 0]);
-        out.extend_from_slice(&[0; 8]);
+        out.extend_from_slice(&[id_1, id_2, QR | flags & (0x78 | RD), 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         out.extend_from_slice(question);
+        names.count = 0;
         let limit = limit - opt.map_or(0, |opt| opt.octets());
         let has_question = !question.is_empty();
-        Self {
-            out,
-            opt,
-            limit,
-            counts: [0; 3],
-            truncated: false,
-            has_question,
-            known: [KnownLabel::default(); MAX_KNOWN_LABELS],
-            known_count: 0,
-        }
+        Self { out, opt, limit, counts: [0; 3], truncated: false, has_question, names }
     }
 
     /// A place to return to.
@@ -126,7 +130,7 @@ impl<'b> ResponseWriter<'b> {
         Mark {
             octets: self.out.len(),
             counts: self.counts,
-            known: self.known_count,
+            known: self.names.count,
             truncated: self.truncated,
         }
     }
@@ -135,7 +139,7 @@ impl<'b> ResponseWriter<'b> {
     pub fn undo(&mut self, mark: Mark) {
         self.out.truncate(mark.octets);
         self.counts = mark.counts;
-        self.known_count = mark.known;
+        self.names.count = mark.known;
         self.truncated = mark.truncated;
     }
 
@@ -230,15 +234,18 @@ impl<'b> ResponseWriter<'b> {
         rdata: &[u8],
     ) -> bool {
         let mark = self.mark();
+        let [p1, p2] = QUESTION_POINTER.to_be_bytes();
+        let ([t1, t2], [c1, c2]) = (rtype.0.to_be_bytes(), class.to_be_bytes());
+        let [s1, s2, s3, s4] = ttl.to_be_bytes();
+        // At once, for that is a few instructions; piece by piece it is many.
         match owner {
-            None => self.out.extend_from_slice(&QUESTION_POINTER.to_be_bytes()),
-            Some(owner) => self.name(owner),
+            None => self.out.extend_from_slice(&[p1, p2, t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]),
+            Some(owner) => {
+                self.name(owner);
+                self.out.extend_from_slice(&[t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]);
+            }
         }
-        self.out.extend_from_slice(&rtype.0.to_be_bytes());
-        self.out.extend_from_slice(&class.to_be_bytes());
-        self.out.extend_from_slice(&ttl.to_be_bytes());
-        let length_at = self.out.len();
-        self.out.extend_from_slice(&[0, 0]);
+        let length_at = self.out.len() - 2;
         // Names may shrink; anything else too long is not even copied, so that a huge RDATA
         // never grows the buffer.
         if has_compressible_names(rtype) || self.out.len() + rdata.len() <= self.limit {
@@ -274,7 +281,7 @@ impl<'b> ResponseWriter<'b> {
 
     /// Writes a name, its longest known suffix as a pointer.
     fn name(&mut self, name: &[u8]) {
-        if self.known_count == 0 && self.has_question {
+        if self.names.count == 0 && self.has_question {
             self.learn(HEADER_OCTETS, 0);
         }
         let mut rest = name;
@@ -295,7 +302,7 @@ impl<'b> ResponseWriter<'b> {
 
     /// Where a known name equal to `name` starts, letter case aside.
     fn find(&self, name: &[u8]) -> Option<KnownLabel> {
-        let known = self.known[..self.known_count].iter().copied();
+        let known = self.names.known[..self.names.count].iter().copied();
         known
             .filter(|label| label.pointers < MAX_POINTER_CHAIN)
             .find(|label| self.equals(usize::from(label.at), name))
@@ -324,13 +331,13 @@ impl<'b> ResponseWriter<'b> {
 
     /// Remembers the labels written out at `at`, up to a pointer or the root.
     fn learn(&mut self, mut at: usize, pointers: u8) {
-        while self.known_count < MAX_KNOWN_LABELS && at <= MAX_POINTER {
+        while self.names.count < MAX_KNOWN_LABELS && at <= MAX_POINTER {
             let length = self.out[at];
             if length == 0 || length >= 0xc0 {
                 return;
             }
-            self.known[self.known_count] = KnownLabel { at: at as u16, pointers };
-            self.known_count += 1;
+            self.names.known[self.names.count] = KnownLabel { at: at as u16, pointers };
+            self.names.count += 1;
             at += 1 + usize::from(length);
         }
     }

@@ -106,7 +106,6 @@ where
 fn reply_to(query: &[u8], peer: SocketAddr, answer: &mut impl Answer) -> Option<Vec<u8>> {
     REPLY.with_borrow_mut(|reply| {
         reply.clear();
-        answer.begin_batch();
         let wanted = answer.answer(query, peer, Transport::Tcp, reply) && !reply.is_empty();
         wanted.then(|| reply.as_slice().to_vec())
     })

@@ -82,6 +82,7 @@ impl<A: Answer, F: Fn() -> A> Worker<F> {
                 counted.dropped += 1;
             }
         }
+        answer.end_batch();
         let sent = batch.send(self.socket.as_fd());
         counted.replies = sent.sent as u64;
         counted.send_failures = sent.failed as u64;

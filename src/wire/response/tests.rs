@@ -136,8 +136,8 @@ proptest! {
         opt.nsid = Some(&nsid);
         let opt = has_opt.then_some(opt);
         let asked = [&question[..], &[0, 1, 0, 1]].concat();
-        let mut out = Vec::new();
-        let mut writer = ResponseWriter::new(&mut out, &HEADER, &asked, limit, opt);
+        let (mut out, mut names) = (Vec::new(), Compressor::default());
+        let mut writer = ResponseWriter::new(&mut out, &mut names, &HEADER, &asked, limit, opt);
         let mut expected: [Vec<Read>; 3] = Default::default();
         for record in &records {
             let Written { section, owner, rtype, rdata } = record;
@@ -170,9 +170,9 @@ proptest! {
     /// Each name is one label before the name before it.
     #[test]
     fn names_that_grow_keep_their_chains_of_pointers_short(count in 10_usize..60) {
-        let mut out = Vec::new();
+        let (mut out, mut names) = (Vec::new(), Compressor::default());
         let mut writer =
-            ResponseWriter::new(&mut out, &HEADER, b"\x01a\x00\0\x01\0\x01", 65_535, None);
+            ResponseWriter::new(&mut out, &mut names, &HEADER, b"\x01a\x00\0\x01\0\x01", 65_535, None);
         let mut name = b"\x01a\0".to_vec();
         for _ in 0..count {
             let owner = name.clone();
