@@ -340,8 +340,15 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// section 5), or less.
     fn negative(&mut self, zone: &Zone, rcode: Rcode, ttl_cap: Option<u32>) -> Step {
         let ttl = zone.negative_ttl().min(ttl_cap.unwrap_or(u32::MAX));
-        let apex = self.name.suffix(zone.apex_labels());
-        let fitted = self.writer.rrset(Section::Authority, Some(apex), zone.soa(), ttl);
+        let apex_at = self.name.suffix_start(zone.apex_labels());
+        let fitted = match self.hops {
+            0 if zone.apex_labels() > 0 => self.writer.soa(zone.compressed_soa(), apex_at, ttl),
+            // The name reached is not the question's, or the apex is the root: not pointed at.
+            _ => {
+                let apex = &self.name.as_wire()[apex_at..];
+                self.writer.rrset(Section::Authority, Some(apex), zone.soa(), ttl)
+            }
+        };
         self.truncate_unless(fitted);
         Step::Done(rcode)
     }

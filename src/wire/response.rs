@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use crate::model::{RecordType, labels};
-use crate::zone::Rrset;
+use crate::zone::{CompressedSoa, Rrset};
 
 use super::extended_error::ExtendedError;
 use super::flags::{AA, HEADER_OCTETS, QR, RD, Rcode, TC};
@@ -170,6 +170,23 @@ impl<'b> ResponseWriter<'b> {
                 return false;
             }
         }
+        true
+    }
+
+    /// Writes the SOA record of a negative answer. `apex_at` is where the apex starts within
+    /// the question's name, in octets. Must be the last record written.
+    #[must_use]
+    pub fn soa(&mut self, soa: &CompressedSoa, apex_at: usize, ttl: u32) -> bool {
+        if self.out.len() + 12 + soa.octets() > self.limit {
+            return false;
+        }
+        let apex_at = HEADER_OCTETS + apex_at;
+        let [p1, p2] = (0xc000 | apex_at as u16).to_be_bytes();
+        let [s1, s2, s3, s4] = ttl.to_be_bytes();
+        let [l1, l2] = (soa.octets() as u16).to_be_bytes();
+        self.out.extend_from_slice(&[p1, p2, 0, 6, 0, 1, s1, s2, s3, s4, l1, l2]);
+        soa.write(apex_at, self.out);
+        self.counts[Section::Authority as usize] += 1;
         true
     }
 

@@ -16,6 +16,7 @@ use super::error::ZoneError;
 use super::index::NameIndex;
 use super::node::{Content, Cut, Node, NodeIndex, NodeKind, Standing};
 use super::record::{Place, Record, Rrset, comparable};
+use super::soa::CompressedSoa;
 use super::tree::{Zone, is_suffix};
 
 /// The shortest SOA RDATA: two root names and five 32-bit numbers (RFC 1035, 3.3.13).
@@ -168,12 +169,14 @@ impl Builder {
         let soa = nodes[0].rrsets().find(|rrset| rrset.rtype() == RecordType::SOA).cloned();
         let (Some(soa), true) = (soa, self.errors.is_empty()) else { return Err(self.errors) };
         let (serial, minimum) = soa_numbers(&soa);
+        let compressed_soa = CompressedSoa::of(&self.apex, soa.rdatas().next().unwrap_or_default());
         Ok(Zone {
             apex_labels: self.apex.label_count(),
             apex: self.apex,
             serial,
             negative_ttl: soa.ttl().min(minimum),
             soa,
+            compressed_soa,
             record_count,
             nodes: nodes.into(),
             owners: owners.into(),

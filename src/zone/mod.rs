@@ -17,6 +17,7 @@ mod lookup;
 mod master;
 mod node;
 mod record;
+mod soa;
 mod table;
 mod tree;
 
@@ -25,5 +26,6 @@ pub use lookup::Found;
 pub use master::{MasterFile, read_master_file};
 pub use node::Cut;
 pub use record::{Place, Record, Rrset};
+pub use soa::CompressedSoa;
 pub use table::ZoneTable;
 pub use tree::Zone;

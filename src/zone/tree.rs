@@ -12,12 +12,14 @@ use super::error::ZoneError;
 use super::index::NameIndex;
 use super::node::{Node, NodeIndex};
 use super::record::Rrset;
+use super::soa::CompressedSoa;
 
 /// One zone, complete and checked.
 pub struct Zone {
     pub(super) apex: WireName,
     pub(super) apex_labels: usize,
     pub(super) soa: Rrset,
+    pub(super) compressed_soa: CompressedSoa,
     pub(super) serial: u32,
     pub(super) negative_ttl: u32,
     pub(super) record_count: usize,
@@ -43,6 +45,11 @@ impl Zone {
     /// The SOA record.
     pub fn soa(&self) -> &Rrset {
         &self.soa
+    }
+
+    /// The SOA record's RDATA, as it follows a question in this zone.
+    pub fn compressed_soa(&self) -> &CompressedSoa {
+        &self.compressed_soa
     }
 
     /// The serial number of the SOA record.
