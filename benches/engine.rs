@@ -59,6 +59,7 @@ fn world(more: &str) -> Writer {
         config += "]\n";
     }
     let mut zone = String::from("$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.53\n");
+    zone += "nodata TXT here\n*.wild A 198.51.100.2\n";
     for number in 0..100_000 {
         zone += &format!("host-{number} A 198.51.100.1\n");
     }
@@ -88,7 +89,11 @@ fn answer(bencher: Bencher<'_, '_>, query: &[u8]) {
 }
 
 fn answer_with(config: &str, bencher: Bencher<'_, '_>, query: &[u8]) {
-    let writer = world(config);
+    answer_in(&world(config), bencher, || query);
+}
+
+/// Answers one query after the other.
+fn answer_in<'q>(writer: &Writer, bencher: Bencher<'_, '_>, mut next: impl FnMut() -> &'q [u8]) {
     let listener = ([127, 0, 0, 1], 53).into();
     // The clock that the daemon has: limits read it.
     let started = Instant::now();
@@ -98,20 +103,96 @@ fn answer_with(config: &str, bencher: Bencher<'_, '_>, query: &[u8]) {
     let peer: SocketAddr = "203.0.113.9:4242".parse().unwrap();
     let mut reply = Vec::with_capacity(4096);
     bencher.bench_local(|| {
-        engine.answer(black_box(query), peer, Transport::Udp, &mut reply);
+        engine.answer(black_box(next()), peer, Transport::Udp, &mut reply);
         reply.len()
     });
 }
 
+/// Services asked plainly, as `static_name` is.
 #[divan::bench(args = POLICIES)]
 fn service(bencher: Bencher<'_, '_>, policy: &str) {
+    answer(bencher, &query(&format!("{policy}.example.com."), None));
+}
+
+/// Services asked with Client Subnet.
+#[divan::bench(args = POLICIES)]
+fn service_ecs(bencher: Bencher<'_, '_>, policy: &str) {
     let subnet = Some("193.99.144.0".parse().unwrap());
     answer(bencher, &query(&format!("{policy}.example.com."), subnet));
 }
 
-#[divan::bench(args = ["host-5000", "nope", "a.b.c.d.host-5000"])]
+#[divan::bench(args = ["host-5000", "nope", "nodata", "x.wild", "a.b.c.d.host-5000"])]
 fn static_name(bencher: Bencher<'_, '_>, name: &str) {
     answer(bencher, &query(&format!("{name}.example.com."), None));
+}
+
+/// A name and a service of a small world and of a large one, in no order, so that nothing is in
+/// the caches but what is small: (what is asked, static names and services in the world).
+#[divan::bench(args = [
+    ("name", 100, 10),
+    ("name", 1_000_000, 100_000),
+    ("no such name", 1_000_000, 100_000),
+    ("service", 100, 10),
+    ("service", 1_000_000, 100_000),
+])]
+fn scale(bencher: Bencher<'_, '_>, (what, names, services): (&str, usize, usize)) {
+    let writer = scaled_world(names, services);
+    let mut order = 1_u64;
+    let mut draw = |count: usize| {
+        order = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (order >> 33) as usize % count
+    };
+    let queries: Vec<_> = (0..16_384)
+        .map(|_| match what {
+            "name" => format!("host-{}.z{}.example.", draw(NAMES_PER_ZONE), draw(names / 100)),
+            "service" => format!("service-{}.example.", draw(services)),
+            _ => format!("none-{}.z{}.example.", draw(1000), draw(names / 100)),
+        })
+        .map(|name| query(&name, None))
+        .collect();
+    let mut queries = queries.iter().cycle();
+    answer_in(&writer, bencher, move || queries.next().map_or(&[][..], |query| query));
+}
+
+const NAMES_PER_ZONE: usize = 100;
+
+/// A zone with the services, and zones of a hundred names each below it.
+fn scaled_world(names: usize, services: usize) -> Writer {
+    let head = "$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.53\n";
+    let mut zone = String::from(head);
+    for number in 0..NAMES_PER_ZONE {
+        zone += &format!("host-{number} A 198.51.100.{number}\n");
+    }
+    let mut config = String::from("[[zone]]\nname = \"example\"\nfile = \"head\"\n");
+    for number in 0..names / NAMES_PER_ZONE {
+        config += &format!("[[zone]]\nname = \"z{number}.example\"\nfile = \"zone\"\n");
+    }
+    for (site, ..) in SITES {
+        config += &format!("[site.{site}]\n");
+    }
+    for number in 0..services {
+        config += &format!(
+            "[service.s{number}]\nnames = [\"service-{number}.example\"]\npolicy = \"weighted\"\nendpoints = [\n"
+        );
+        for (site, (name, ..)) in SITES.iter().enumerate().take(3) {
+            config += &format!(
+                "{{ site = \"{name}\", address = \"10.{}.{}.{site}\", weight = {} }},\n",
+                number >> 8 & 255,
+                number & 255,
+                site + 1
+            );
+        }
+        config += "]\n";
+    }
+    let files =
+        MemoryFiles::default().with("meridian.toml", config).with("head", head).with("zone", zone);
+    open(&files)
+}
+
+fn open(files: &MemoryFiles) -> Writer {
+    let catalog = meridian::config::load(Path::new("meridian.toml"), files, None).unwrap();
+    let health = HealthTable::new(&catalog.targets, SystemTime::now());
+    Writer::new(catalog, health)
 }
 
 /// A static name without limits, within one or two of them, and beyond.
