@@ -17,6 +17,10 @@ use meridian::health::HealthTable;
 use meridian::model::{LookupName, MemoryFiles, Transport};
 use meridian::world::Writer;
 
+/// The program's, for where things lie decides what a large world costs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SITES: [(&str, f64, f64); 8] = [
     ("seoul", 37.57, 126.98),
     ("frankfurt", 50.11, 8.68),

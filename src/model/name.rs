@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use smallvec::{SmallVec, smallvec};
 use thiserror::Error;
 
 /// The longest name on the wire, its root label counted (RFC 1035, section 2.3.4).
@@ -13,9 +14,10 @@ pub const MAX_NAME_OCTETS: usize = 255;
 
 const MAX_LABEL_OCTETS: usize = 63;
 
-/// A complete domain name: length-prefixed lowercase labels and the root label.
+/// A complete domain name: length-prefixed lowercase labels and the root label. Most lie where
+/// the value lies, without memory of their own.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WireName(Box<[u8]>);
+pub struct WireName(SmallVec<[u8; 24]>);
 
 /// Why a text or an octet sequence is no domain name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -37,7 +39,7 @@ pub enum NameError {
 impl WireName {
     /// The root, `.`.
     pub fn root() -> Self {
-        Self(Box::new([0]))
+        Self(smallvec![0])
     }
 
     /// Takes a complete uncompressed wire-format name and lowercases it.
@@ -62,7 +64,7 @@ impl WireName {
         if at != octets.len() {
             return Err(NameError::NotWire);
         }
-        let mut owned: Box<[u8]> = octets.into();
+        let mut owned = SmallVec::from_slice(octets);
         ascii_lowercase(&mut owned);
         Ok(Self(owned))
     }
@@ -86,7 +88,7 @@ impl WireName {
     pub fn parent(&self) -> Option<Self> {
         match self.0[0] {
             0 => None,
-            length => Some(Self(self.0[1 + usize::from(length)..].into())),
+            length => Some(Self(SmallVec::from_slice(&self.0[1 + usize::from(length)..]))),
         }
     }
 
@@ -118,12 +120,12 @@ impl WireName {
         if 1 + label.len() + self.0.len() > MAX_NAME_OCTETS {
             return Err(NameError::LongName);
         }
-        let mut wire = Vec::with_capacity(1 + label.len() + self.0.len());
+        let mut wire = SmallVec::with_capacity(1 + label.len() + self.0.len());
         wire.push(label.len() as u8);
         wire.extend_from_slice(label);
         ascii_lowercase(&mut wire);
         wire.extend_from_slice(&self.0);
-        Ok(Self(wire.into()))
+        Ok(Self(wire))
     }
 }
 
@@ -175,7 +177,7 @@ impl FromStr for WireName {
         if wire.len() > MAX_NAME_OCTETS {
             return Err(NameError::LongName);
         }
-        Ok(Self(wire.into()))
+        Ok(Self(SmallVec::from_slice(&wire)))
     }
 }
 

@@ -1,17 +1,19 @@
-//! The nodes of a zone by the hash of their names.
+//! The nodes of a zone, and the zones themselves, by the hash of their names.
 //!
 //! Open addressing with linear probing: where most probes of a large zone miss the caches,
 //! a name costs one line of memory here, be it there or not.
 
 use super::node::NodeIndex;
 
-/// Nodes by hash; none is ever removed.
+/// Places in a list by hash; none is ever removed.
+#[derive(Debug, Clone)]
 pub(super) struct NameIndex {
-    /// A power of two of them, at least a third free.
+    /// A power of two of them, a third free or more.
     slots: Box<[Slot]>,
+    count: usize,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Slot {
     /// The half of the hash that does not say where to look.
     tag: u32,
@@ -24,7 +26,12 @@ impl NameIndex {
     /// Room for so many nodes.
     pub(super) fn for_nodes(count: usize) -> Self {
         let slots = (count + count / 2 + 1).next_power_of_two();
-        Self { slots: vec![FREE; slots].into() }
+        Self { slots: vec![FREE; slots].into(), count: 0 }
+    }
+
+    /// Whether there is room for one more.
+    pub(super) fn has_room(&self) -> bool {
+        (self.count + 1) * 3 < self.slots.len() * 2
     }
 
     /// Adds a node. Its name must not be here yet, and there must be room.
@@ -35,6 +42,7 @@ impl NameIndex {
             slot = self.next(slot);
         }
         self.slots[slot] = Slot { tag: tag(hash), at };
+        self.count += 1;
     }
 
     /// The node of this hash that `is_it` knows.

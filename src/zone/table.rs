@@ -5,33 +5,45 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
 use crate::model::{LookupName, RecordType, WireName, name_hash};
 
 use super::error::ZoneError;
+use super::index::NameIndex;
 use super::tree::Zone;
 
 /// A set of zones, at most one per apex.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ZoneTable {
-    zones: HashTable<Arc<Zone>>,
+    zones: Vec<Arc<Zone>>,
+    index: NameIndex,
     /// Labels of the deepest apex: no longer suffix is worth a probe.
     deepest: usize,
+}
+
+impl Default for ZoneTable {
+    fn default() -> Self {
+        Self { zones: Vec::new(), index: NameIndex::for_nodes(0), deepest: 0 }
+    }
 }
 
 impl ZoneTable {
     /// Adds a zone, and returns the one with the same apex that it replaces.
     pub fn insert(&mut self, zone: Arc<Zone>) -> Option<Arc<Zone>> {
-        self.deepest = self.deepest.max(zone.apex_labels());
         let hash = name_hash(zone.apex());
-        match self.zones.find_mut(hash, |other| other.apex() == zone.apex()) {
-            Some(other) => Some(std::mem::replace(other, zone)),
-            None => {
-                self.zones.insert_unique(hash, zone, |zone| name_hash(zone.apex()));
-                None
+        let same = |at: u32| self.zones[at as usize].apex() == zone.apex();
+        if let Some(at) = self.index.find(hash, same) {
+            return Some(std::mem::replace(&mut self.zones[at as usize], zone));
+        }
+        self.deepest = self.deepest.max(zone.apex_labels());
+        if !self.index.has_room() {
+            self.index = NameIndex::for_nodes(2 * self.zones.len() + 1);
+            for (at, zone) in (0..).zip(&self.zones) {
+                self.index.insert(name_hash(zone.apex()), at);
             }
         }
+        self.index.insert(hash, self.zones.len() as u32);
+        self.zones.push(zone);
+        None
     }
 
     /// The deepest zone that `name` is in.
@@ -56,10 +68,11 @@ impl ZoneTable {
 
     /// The zone that starts at exactly this name.
     pub fn get(&self, apex: &WireName) -> Option<&Arc<Zone>> {
-        self.zones.find(name_hash(apex), |zone| zone.apex() == apex)
+        let is_it = |at: u32| self.zones[at as usize].apex() == apex;
+        self.index.find(name_hash(apex), is_it).map(|at| &self.zones[at as usize])
     }
 
-    /// All zones, in no order.
+    /// All zones, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Zone>> {
         self.zones.iter()
     }
@@ -85,7 +98,9 @@ impl ZoneTable {
     fn find_within(&self, name: &LookupName, labels: usize) -> Option<&Arc<Zone>> {
         (0..=labels.min(self.deepest)).rev().find_map(|labels| {
             let wire = name.suffix(labels);
-            self.zones.find(name.suffix_hash(labels), |zone| zone.apex().as_wire() == wire)
+            let is_it = |at: u32| self.zones[at as usize].apex().as_wire() == wire;
+            let at = self.index.find(name.suffix_hash(labels), is_it)?;
+            Some(&self.zones[at as usize])
         })
     }
 }
