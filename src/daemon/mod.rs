@@ -14,13 +14,13 @@ mod watch;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
 use crate::admin::{self, Request};
@@ -131,6 +131,9 @@ impl Signals {
     }
 }
 
+/// A compilation under way.
+type Compiling = oneshot::Receiver<Result<Catalog, Refused>>;
+
 /// A running server.
 struct Server {
     config_path: PathBuf,
@@ -146,7 +149,7 @@ struct Server {
     watcher: watch::Watcher,
     state_file: state_file::StateFile,
     /// A compilation under way, and whether another was asked for meanwhile.
-    compiling: Option<JoinHandle<Result<Catalog, Refused>>>,
+    compiling: Option<Compiling>,
     compile_again: bool,
     stalled: usize,
     /// Probes this machine could not make, and the last such since it was last told.
@@ -304,9 +307,16 @@ impl Server {
         info!(why, path = %self.config_path.display(), "reading the configuration again");
         let (path, files) = (self.config_path.clone(), Arc::clone(&self.files));
         let previous = Arc::clone(&self.writer.world().load().catalog);
-        self.compiling = Some(tokio::task::spawn_blocking(move || {
-            config::load(&path, &*files, Some(&previous))
-        }));
+        let (sender, compiling) = oneshot::channel();
+        let load = move || {
+            yield_to_others();
+            // Nobody waits for it any more when the server has stopped meanwhile.
+            let _ = sender.send(config::load(&path, &*files, Some(&previous)));
+        };
+        match thread::Builder::new().name("reload".to_owned()).spawn(load) {
+            Ok(_) => self.compiling = Some(compiling),
+            Err(error) => error!(%error, "no thread to read it on; the old one stays in force"),
+        }
     }
 
     /// Puts a compiled configuration in force, or says what is wrong with it.
@@ -400,6 +410,15 @@ impl Server {
     }
 }
 
+/// Gives the calling thread a tenth of the share of a core that those have that answer: a
+/// reload is in no haste, and a busy server has no core to spare for it.
+fn yield_to_others() {
+    const NICENESS: i32 = 10;
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        debug!(%error, "a reload takes its full share of a core");
+    }
+}
+
 /// Waits for a moment; for ever if there is none.
 async fn passed(moment: Option<Instant>) {
     match moment {
@@ -409,15 +428,13 @@ async fn passed(moment: Option<Instant>) {
 }
 
 /// Waits for the compilation under way; for ever if there is none.
-async fn finished(
-    compiling: &mut Option<JoinHandle<Result<Catalog, Refused>>>,
-    path: &Path,
-) -> Result<Catalog, Refused> {
+async fn finished(compiling: &mut Option<Compiling>, path: &Path) -> Result<Catalog, Refused> {
     let Some(handle) = compiling else { return std::future::pending().await };
     let result = handle.await;
     *compiling = None;
-    result.unwrap_or_else(|error| {
-        let diagnostic = Diagnostic::about_file(path, format!("reading it failed: {error}"));
+    result.unwrap_or_else(|_| {
+        let message = "reading it failed: a panic, which is a bug of this program";
+        let diagnostic = Diagnostic::about_file(path, message.to_owned());
         Err(Refused { diagnostics: diagnostic.into(), files: Vec::new() })
     })
 }
