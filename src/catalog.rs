@@ -113,6 +113,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// UDP threads per address.
     pub workers: usize,
+    /// Whether each of them stays on a core.
+    pub pin_workers: bool,
     /// The largest UDP reply in octets.
     pub max_udp_payload: u16,
     /// Who answers, told to those who ask; the host's name if `None`, nobody if empty.

@@ -358,6 +358,7 @@ impl Server {
         for (key, changed) in [
             ("server.listen", old.listen != new.listen),
             ("server.workers", old.workers != new.workers),
+            ("server.pin_workers", old.pin_workers != new.pin_workers),
             ("server.tcp_idle_timeout", old.tcp_idle_timeout != new.tcp_idle_timeout),
             ("server.tcp_max_connections", old.tcp_max_connections != new.tcp_max_connections),
             (
@@ -450,6 +451,7 @@ fn listen_config(settings: &Settings) -> ListenConfig {
     ListenConfig {
         addresses: settings.listen.clone(),
         udp_workers: settings.workers,
+        pin_udp_workers: settings.pin_workers,
         tcp: TcpLimits {
             idle_timeout: settings.tcp_idle_timeout,
             max_connections: settings.tcp_max_connections,

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::thread::CpuSet;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::bind::BoundAddress;
 use super::tcp::{Admission, Listener, LiveCounters};
@@ -24,6 +25,7 @@ use super::{Answer, Counters, ListenConfig, ServeError, TcpLimits};
 #[derive(Debug)]
 pub struct Listeners {
     bound: Vec<BoundAddress>,
+    pin_workers: bool,
     tcp: TcpLimits,
     stop_grace: Duration,
 }
@@ -45,7 +47,12 @@ impl Listeners {
             .collect::<Result<Vec<_>, _>>()?;
         // The limit is the machine's, so the first socket tells for all.
         bound[0].buffers.warn_if_capped();
-        Ok(Self { bound, tcp: config.tcp, stop_grace: config.stop_grace })
+        Ok(Self {
+            bound,
+            pin_workers: config.pin_udp_workers,
+            tcp: config.tcp,
+            stop_grace: config.stop_grace,
+        })
     }
 
     /// The addresses in the order given, with the ports they really got.
@@ -62,7 +69,7 @@ impl Listeners {
         A: Answer,
         F: Fn(SocketAddr) -> A + Send + Sync + 'static,
     {
-        let factory = Arc::new(factory);
+        let (factory, pin) = (Arc::new(factory), self.pin_workers);
         let admission = Arc::new(Admission::new(self.tcp));
         // Dropped on an early return, which stops what has been started.
         let mut serving = Serving::new();
@@ -92,15 +99,37 @@ impl Listeners {
                     counters: Arc::clone(&counters),
                     stop: Arc::clone(&serving.stop_udp),
                 };
+                let number = serving.workers.len();
+                let run = move || {
+                    if pin {
+                        stay_on_a_core(number);
+                    }
+                    worker.run();
+                };
                 let thread = thread::Builder::new()
-                    .name(format!("udp-{}", serving.workers.len()))
-                    .spawn(move || worker.run())
+                    .name(format!("udp-{number}"))
+                    .spawn(run)
                     .map_err(|source| ServeError::StartWorker { address: local, source })?;
                 serving.workers.push(RunningWorker { local, thread: Some(thread), counters });
             }
             info!(address = %local, "listening on UDP and TCP");
         }
         Ok(serving)
+    }
+}
+
+/// Keeps the calling thread on one of the cores it may use: the first, the second and so on
+/// for workers 0, 1 and so on.
+fn stay_on_a_core(worker: usize) {
+    let pin = || {
+        let allowed = rustix::thread::sched_getaffinity(None)?;
+        let cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).cycle();
+        let mut one = CpuSet::new();
+        cores.skip(worker).take(1).for_each(|core| one.set(core));
+        rustix::thread::sched_setaffinity(None, &one)
+    };
+    if let Err(error) = pin() {
+        warn!(worker, %error, "cannot keep a UDP worker on one core");
     }
 }
 
@@ -184,6 +213,24 @@ mod tests {
     fn no_address_is_an_error() {
         let error = Listeners::bind(&ListenConfig::new(Vec::new())).unwrap_err();
         assert_eq!(error.to_string(), "no address to listen on");
+    }
+
+    #[test]
+    fn workers_take_the_cores_in_turn() {
+        let cores = |worker: Option<usize>| {
+            let on_thread = move || {
+                if let Some(worker) = worker {
+                    stay_on_a_core(worker);
+                }
+                let set = rustix::thread::sched_getaffinity(None).unwrap();
+                (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect::<Vec<_>>()
+            };
+            thread::spawn(on_thread).join().unwrap()
+        };
+        let allowed = cores(None);
+        for worker in 0..allowed.len() + 2 {
+            assert_eq!(cores(Some(worker)), [allowed[worker % allowed.len()]]);
+        }
     }
 
     #[tokio::test]

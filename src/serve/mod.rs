@@ -60,6 +60,8 @@ pub struct ListenConfig {
     pub addresses: Vec<SocketAddr>,
     /// UDP threads per address; 0 means one per core this process may use.
     pub udp_workers: usize,
+    /// Whether each stays on a core: those this process may use, in turn.
+    pub pin_udp_workers: bool,
     pub tcp: TcpLimits,
     /// How long [`Serving::stop`] lets open TCP connections finish.
     pub stop_grace: Duration,
@@ -71,6 +73,7 @@ impl ListenConfig {
         Self {
             addresses,
             udp_workers: 0,
+            pin_udp_workers: false,
             tcp: TcpLimits::default(),
             stop_grace: Duration::from_secs(2),
         }

@@ -126,6 +126,7 @@ fn settings(spec: &Spec) -> Settings {
             Some(workers) => usize::from(workers.get()),
             None => thread::available_parallelism().map_or(1, usize::from),
         },
+        pin_workers: server.pin_workers,
         max_udp_payload: server.max_udp_payload,
         identity: server.identity.as_deref().map(Into::into),
         version: server.version.as_str().into(),

@@ -35,6 +35,8 @@ pub struct ServerSpec {
     pub listen: Vec<SocketAddr>,
     /// UDP threads; `None` is one per core.
     pub workers: Option<NonZeroU16>,
+    /// Whether each UDP thread stays on a core.
+    pub pin_workers: bool,
     /// The largest UDP response in octets, whatever the client offers.
     pub max_udp_payload: u16,
     /// Who answers; the host's name if `None`, not told if empty.
@@ -68,6 +70,7 @@ impl ServerSpec {
         });
         let workers =
             table.optional("workers", integer(1u16..=1024)).map(|w| w.and_then(NonZeroU16::new));
+        let pin_workers = table.or("pin_workers", false, boolean);
         let max_udp_payload = table.or("max_udp_payload", 1232, integer(512u16..=4096));
         let identity = table.optional("identity", short_text);
         let version = table.or("version", DEFAULT_VERSION.to_owned(), short_text);
@@ -84,6 +87,7 @@ impl ServerSpec {
         Ok(Self {
             listen: listen?,
             workers: workers?,
+            pin_workers: pin_workers?,
             max_udp_payload: max_udp_payload?,
             identity: identity?,
             version: version?,
