@@ -6,10 +6,14 @@
 
 use std::thread;
 
+use hashbrown::HashMap;
+
 use super::layer::{Layer, LocationId, LocationTable, UNKNOWN};
+use super::nearness::z_order;
+use super::overrides::OverrideNumber;
 use super::steps::{AddressBits, Steps};
 use super::{Database, GeoError, Override, OverrideTarget, Overrides};
-use crate::model::Coordinates;
+use crate::model::{Coordinates, SiteId};
 
 /// What is known of an address; a number for [`Locations::origin`].
 pub(super) type OriginId = u32;
@@ -25,6 +29,16 @@ pub(super) enum Origin<'a> {
     Overridden(&'a OverrideTarget),
 }
 
+impl Origin<'_> {
+    fn coordinates(self) -> Option<Coordinates> {
+        match self {
+            Self::Located(at) => Some(at),
+            Self::Overridden(OverrideTarget::Location(at)) => Some(*at),
+            Self::Unknown | Self::Overridden(OverrideTarget::SiteOrder(_)) => None,
+        }
+    }
+}
+
 /// For every address where it is.
 #[derive(Debug)]
 pub struct Locations {
@@ -32,6 +46,10 @@ pub struct Locations {
     v4: Steps<u32, OriginId>,
     v6: Steps<u64, OriginId>,
     known: Vec<Coordinates>,
+    /// What overrides say, each once.
+    targets: Vec<OverrideTarget>,
+    /// Whatever has a place, so that what follows each other is near each other.
+    placed: Vec<(OriginId, Coordinates)>,
     overrides: Overrides,
 }
 
@@ -66,12 +84,24 @@ impl Locations {
         let known = table.into_known();
         let first_override = OriginId::try_from(known.len() + 1)
             .expect("locations have 32-bit numbers, and 2^32 overrides fit no memory");
+        let (targets, target_of) = intern_targets(overrides.all());
+        let origin_of = |number: OverrideNumber| match number.checked_sub(1) {
+            Some(index) => first_override + target_of[index as usize],
+            None => UNKNOWN,
+        };
         let (v4, v6) = thread::scope(|scope| {
-            let v4 = scope.spawn(|| stack(v4, overrides.v4(), first_override));
-            let v6 = stack(v6, overrides.v6(), first_override);
+            let v4 = scope.spawn(|| stack(v4, overrides.v4(), origin_of));
+            let v6 = stack(v6, overrides.v6(), origin_of);
             (v4.join().expect("stacking layers does not panic"), v6)
         });
-        Ok(Self { v4, v6, known, overrides })
+        let mut locations = Self { v4, v6, known, targets, placed: Vec::new(), overrides };
+        let mut placed: Vec<_> = (0..)
+            .zip(locations.origins())
+            .filter_map(|(number, origin)| Some((number, origin.coordinates()?)))
+            .collect();
+        placed.sort_by_cached_key(|(_, at)| z_order(*at));
+        locations.placed = placed;
+        Ok(locations)
     }
 
     /// How many networks are told apart, of both families; unknown ones are counted, too.
@@ -101,22 +131,59 @@ impl Locations {
     /// Everything the numbers stand for, in order.
     pub(super) fn origins(&self) -> impl Iterator<Item = Origin<'_>> {
         let located = self.known.iter().map(|known| Origin::Located(*known));
-        let overridden = self.overrides.all().iter().map(|one| Origin::Overridden(&one.target));
+        let overridden = self.targets.iter().map(Origin::Overridden);
         std::iter::once(Origin::Unknown).chain(located).chain(overridden)
     }
+
+    /// How many those are.
+    pub(super) fn origin_count(&self) -> usize {
+        1 + self.known.len() + self.targets.len()
+    }
+
+    /// Whether a number is that of an override.
+    pub(super) fn is_override(&self, origin: OriginId) -> bool {
+        origin as usize > self.known.len()
+    }
+
+    /// All origins that are a place, in an order in which neighbours are near each other.
+    pub(super) fn placed(&self) -> &[(OriginId, Coordinates)] {
+        &self.placed
+    }
+}
+
+/// Each different target once, and for every override which one it has.
+fn intern_targets(overrides: &[Override]) -> (Vec<OverrideTarget>, Vec<u32>) {
+    #[derive(PartialEq, Eq, Hash)]
+    enum Key<'a> {
+        Location(u64, u64),
+        SiteOrder(&'a [SiteId]),
+    }
+    let mut targets = Vec::new();
+    let mut numbers = HashMap::new();
+    let target_of = overrides.iter().map(|one| {
+        let key = match &one.target {
+            OverrideTarget::Location(at) => {
+                Key::Location(at.latitude().to_bits(), at.longitude().to_bits())
+            }
+            OverrideTarget::SiteOrder(order) => Key::SiteOrder(order),
+        };
+        *numbers.entry(key).or_insert_with(|| {
+            targets.push(one.target.clone());
+            targets.len() as u32 - 1
+        })
+    });
+    let target_of = target_of.collect();
+    (targets, target_of)
 }
 
 /// Puts layers over each other, the first on top, and overrides over all.
 fn stack<K: AddressBits>(
     layers: Vec<(Steps<K, LocationId>, Vec<LocationId>)>,
-    overrides: &Steps<K, u32>,
-    first_override: OriginId,
+    overrides: &Steps<K, OverrideNumber>,
+    origin_of: impl Fn(OverrideNumber) -> OriginId,
 ) -> Steps<K, OriginId> {
     let first_that_knows = |upper, lower| if upper == UNKNOWN { lower } else { upper };
-    let mut stacked = overrides.map(|number| match number.checked_sub(1) {
-        Some(index) => first_override + index,
-        None => UNKNOWN,
-    });
+    let mut stacked = overrides.map(origin_of);
     for (layer, numbers) in layers {
         let renumbered = layer.map(|location| numbers[location as usize]);
         stacked = stacked.over(&renumbered, first_that_knows);

@@ -9,17 +9,16 @@
 use std::net::IpAddr;
 use std::thread;
 
-use hashbrown::HashMap;
-
 use super::Locations;
-use super::locations::{Origin, OriginId};
-use super::ranking::{Ranking, RankingSpec};
+use super::locations::OriginId;
+use super::ranking::RankingSpec;
+use super::rankings::{RankingId, RankingRef, Rankings};
 use super::steps::{AddressBits, Steps};
 
 /// The ranking of every client for one [`RankingSpec`].
 #[derive(Debug)]
 pub struct GeoMap {
-    rankings: Vec<Ranking>,
+    rankings: Rankings,
     v4: FamilyMap<u32>,
     v6: FamilyMap<u64>,
 }
@@ -28,7 +27,7 @@ pub struct GeoMap {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GeoAnswer<'a> {
     /// The sites in order of preference.
-    pub ranking: &'a Ranking,
+    pub ranking: RankingRef<'a>,
     /// Every address that shares this many leading bits with the client has this ranking.
     pub scope: u8,
 }
@@ -36,8 +35,11 @@ pub struct GeoAnswer<'a> {
 impl GeoMap {
     /// Compiles the map of a spec.
     pub fn build(locations: &Locations, spec: &RankingSpec) -> Self {
-        let (rankings, votes) = rank_origins(locations, spec);
-        let vote = |origin: OriginId| votes[origin as usize];
+        let (rankings, ids) = Rankings::build(locations, spec);
+        let vote = |origin: OriginId| Vote {
+            ranking: ids[origin as usize],
+            is_override: locations.is_override(origin),
+        };
         let max_scope_v6 = spec.max_scope_v6.min(64);
         let (v4, v6) = thread::scope(|scope| {
             let v4 =
@@ -56,7 +58,7 @@ impl GeoMap {
             IpAddr::V4(v4) => self.v4.lookup(v4.into()),
             IpAddr::V6(v6) => self.v6.lookup((u128::from(v6) >> 64) as u64),
         };
-        GeoAnswer { ranking: &self.rankings[ranking as usize], scope }
+        GeoAnswer { ranking: self.rankings.get(ranking), scope }
     }
 
     /// Between how many cuts the clients of both families lie.
@@ -64,38 +66,22 @@ impl GeoMap {
         self.v4.starts.len() + self.v6.starts.len()
     }
 
+    /// How many different rankings there are.
+    pub fn ranking_count(&self) -> usize {
+        self.rankings.count()
+    }
+
     /// Octets on the heap.
     pub fn heap_bytes(&self) -> usize {
-        let per_ranking = |ranking: &Ranking| size_of::<Ranking>() + 4 * ranking.sites().len();
-        let rankings: usize = self.rankings.iter().map(per_ranking).sum();
-        rankings + self.v4.heap_bytes() + self.v6.heap_bytes()
+        self.rankings.heap_bytes() + self.v4.heap_bytes() + self.v6.heap_bytes()
     }
 }
 
-/// The index of a ranking, and whether an override voted for it.
+/// The ranking of a part of a block, and whether an override voted for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Vote {
-    ranking: u32,
+    ranking: RankingId,
     is_override: bool,
-}
-
-/// Each different ranking once, and for each origin which it gets. The first ranking is the
-/// default, the first origin the unknown.
-fn rank_origins(locations: &Locations, spec: &RankingSpec) -> (Vec<Ranking>, Vec<Vote>) {
-    let default = Ranking::default_of(spec);
-    let mut numbers: HashMap<Ranking, u32> = HashMap::new();
-    let mut rankings = Vec::new();
-    let mut votes = Vec::new();
-    for origin in locations.origins() {
-        let ranking = Ranking::of(spec, origin, &default);
-        let ranking = *numbers.entry(ranking).or_insert_with_key(|ranking| {
-            rankings.push(ranking.clone());
-            u32::try_from(rankings.len() - 1).expect("there are fewer rankings than origins")
-        });
-        let is_override = matches!(origin, Origin::Overridden(_));
-        votes.push(Vote { ranking, is_override });
-    }
-    (rankings, votes)
 }
 
 /// One family: the cuts, what holds from each, and where to look for an address.
@@ -167,7 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::fixture::{Fixture, country, point};
-    use super::super::{Database, Override, OverrideTarget, RankedSite};
+    use super::super::{Database, Override, OverrideTarget, RankedSite, distances};
     use super::*;
     use crate::model::{Coordinates, Prefix, SiteId};
 
@@ -209,7 +195,8 @@ mod tests {
     fn check(map: &GeoMap, cases: &[(&str, u16, u8)]) {
         for (client, site, scope) in cases {
             let answer = map.lookup(client.parse().unwrap());
-            assert_eq!((answer.ranking.sites()[0].0, answer.scope), (*site, *scope), "{client}");
+            let first = answer.ranking.find(|step| Some(step[0].0)).unwrap();
+            assert_eq!((first, answer.scope), (*site, *scope), "{client}");
         }
     }
 
@@ -378,14 +365,13 @@ mod tests {
             let asked: Vec<_> =
                 clients.iter().map(|at| database.lookup(*at).unwrap().map(|found| found.1)).collect();
             let map = GeoMap::build(&Locations::build(&[database], &[]).unwrap(), &spec);
-            let default = Ranking::default_of(&spec);
             for (client, place) in clients.iter().zip(asked) {
-                let origin = match place.and_then(|place| place.coordinates) {
-                    Some(at) => super::Origin::Located(at),
-                    None => super::Origin::Unknown,
+                let naive: Vec<SiteId> = match place.and_then(|place| place.coordinates) {
+                    Some(at) => distances(&spec, at).iter().map(|found| found.site).collect(),
+                    None => spec.default_order.clone(),
                 };
-                let naive = Ranking::of(&spec, origin, &default);
-                prop_assert_eq!(map.lookup(*client).ranking, &naive, "{}", client);
+                let ranking = map.lookup(*client).ranking.whole();
+                prop_assert_eq!(ranking.sites(), &naive, "{}", client);
             }
         }
     }

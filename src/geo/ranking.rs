@@ -5,8 +5,6 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::OverrideTarget;
-use super::locations::Origin;
 use crate::model::{Coordinates, SiteId};
 
 /// The largest bias, to either side.
@@ -51,7 +49,7 @@ impl RankingSpec {
     pub const DEFAULT_MAX_SCOPE_V6: u8 = 56;
 
     /// `first`, then the default order, then whatever site is left.
-    fn complete(&self, first: &[SiteId]) -> Vec<SiteId> {
+    pub(super) fn complete(&self, first: &[SiteId]) -> Vec<SiteId> {
         let rest = self.sites.iter().map(|site| site.id);
         let wished = first.iter().chain(&self.default_order).copied().chain(rest);
         let mut order = Vec::with_capacity(self.sites.len());
@@ -131,14 +129,7 @@ impl Ranking {
             .map(|(start, end)| &self.sites[usize::from(start)..usize::from(*end)])
     }
 
-    /// Whether any two sites are as good as each other.
-    pub fn has_shared_steps(&self) -> bool {
-        self.group_ends.len() < self.sites.len()
-    }
-
-    /// Whether this is the default order, which unknown locations get. A known location for
-    /// which the sites happen to come in that very order shares it: were the two told
-    /// apart, scopes would be narrower than they need be.
+    /// Whether this is the default order, which unknown locations get.
     pub fn is_default(&self) -> bool {
         self.is_default
     }
@@ -148,44 +139,21 @@ impl Ranking {
         Self { is_default: true, ..Self::listed(spec.complete(&[])) }
     }
 
+    /// Sites in order, with the ends of their groups.
+    pub(super) fn new(sites: Box<[SiteId]>, group_ends: Box<[u16]>, is_default: bool) -> Self {
+        Self { sites, group_ends, is_default }
+    }
+
+    /// Where each group ends; ascending, the last one is the number of sites.
+    pub(super) fn group_ends(&self) -> &[u16] {
+        &self.group_ends
+    }
+
     /// Sites in a person's order, each a group of its own.
-    fn listed(order: Vec<SiteId>) -> Self {
+    pub(super) fn listed(order: Vec<SiteId>) -> Self {
         // More than 65,535 sites have no different ids; what is beyond cannot be reached.
         let group_ends = (1..=u16::MAX).take(order.len()).collect();
         Self { sites: order.into(), group_ends, is_default: false }
-    }
-
-    fn nearest(spec: &RankingSpec, location: Coordinates) -> Self {
-        let distances = distances(spec, location);
-        let mut group_ends = Vec::with_capacity(distances.len());
-        let mut first_of_group = f64::NEG_INFINITY;
-        for (index, distance) in (0u16..).zip(&distances) {
-            let is_new = distance.shaped_km > first_of_group + spec.tolerance_km;
-            if index == 0 || is_new {
-                first_of_group = distance.shaped_km;
-                group_ends.extend((index > 0).then_some(index));
-            }
-        }
-        group_ends.extend(u16::try_from(distances.len()).ok().filter(|count| *count > 0));
-        Self {
-            sites: distances.iter().map(|distance| distance.site).collect(),
-            group_ends: group_ends.into(),
-            is_default: false,
-        }
-    }
-
-    /// The ranking for what is known of an address. `default` is that of the same spec.
-    pub(super) fn of(spec: &RankingSpec, origin: Origin<'_>, default: &Self) -> Self {
-        let ranking = match origin {
-            Origin::Unknown => return default.clone(),
-            Origin::Located(at) => Self::nearest(spec, at),
-            Origin::Overridden(OverrideTarget::Location(at)) => Self::nearest(spec, *at),
-            Origin::Overridden(OverrideTarget::SiteOrder(order)) => {
-                Self::listed(spec.complete(order))
-            }
-        };
-        let is_default = ranking.sites == default.sites && ranking.group_ends == default.group_ends;
-        Self { is_default, ..ranking }
     }
 }
 
@@ -217,7 +185,7 @@ pub fn distances(spec: &RankingSpec, location: Coordinates) -> Vec<SiteDistance>
 
 /// A distance as it seems with a bias `b` in percent: `d·(1 − b/100)` for a positive one,
 /// `d/(1 − |b|/100)` for a negative one.
-fn shaped(km: f64, bias: i8) -> f64 {
+pub(super) fn shaped(km: f64, bias: i8) -> f64 {
     let bias = f64::from(bias.clamp(-MAX_BIAS, MAX_BIAS)) / 100.0;
     if bias >= 0.0 { km * (1.0 - bias) } else { km / (1.0 + bias) }
 }
@@ -250,25 +218,21 @@ mod tests {
         }
     }
 
-    fn check(spec: &RankingSpec, origin: Origin<'_>, groups: &[&[u16]]) {
-        let ranking = Ranking::of(spec, origin, &Ranking::default_of(spec));
-        let found: Vec<Vec<SiteId>> = ranking.groups().map(<[SiteId]>::to_vec).collect();
-        let expected: Vec<Vec<SiteId>> = groups.iter().map(|group| ids(group)).collect();
-        assert_eq!(found, expected, "{origin:?}");
-        assert_eq!(ranking.sites(), expected.concat());
-    }
-
     #[test]
-    fn nearest_first_in_groups_of_the_tolerance() {
-        let here = Origin::Located(at(0.0, 0.0));
-        // A degree on the equator is 111.2 km.
-        let sites = [(2.0, 0), (0.0, 0), (-1.0, 0), (1.0, 0), (90.0, 0)];
-        check(&spec(&sites, &[], 0.0), here, &[&[1], &[2, 3], &[0], &[4]]);
-        check(&spec(&sites, &[], 50.0), here, &[&[1], &[2, 3], &[0], &[4]]);
-        // The tolerance counts from the first of the group, not from neighbour to neighbour.
-        check(&spec(&sites, &[], 112.0), here, &[&[1, 2, 3], &[0], &[4]]);
-        check(&spec(&sites, &[], 30_000.0), here, &[&[1, 2, 3, 0, 4]]);
-        check(&spec(&[], &[], 0.0), here, &[]);
+    fn a_list_is_completed() {
+        let all = spec(&[(0.0, 0), (1.0, 0), (2.0, 0)], &[2, 0, 1], 500.0);
+        let some = RankingSpec { default_order: ids(&[9, 1, 1]), ..all.clone() };
+        for (spec, first, expected) in [
+            (&all, &[][..], [2, 0, 1]),
+            (&all, &[1], [1, 2, 0]),
+            (&some, &[], [1, 0, 2]),
+            (&some, &[2, 7], [2, 1, 0]),
+        ] {
+            assert_eq!(spec.complete(&ids(first)), ids(&expected), "{first:?}");
+        }
+        let groups: Vec<Vec<SiteId>> =
+            Ranking::default_of(&all).groups().map(<[SiteId]>::to_vec).collect();
+        assert_eq!(groups, [ids(&[2]), ids(&[0]), ids(&[1])]);
     }
 
     #[test]
@@ -284,35 +248,6 @@ mod tests {
         ] {
             assert!((shaped(km, bias) - expected).abs() < 1e-6, "{km} {bias}");
         }
-        let here = Origin::Located(at(0.0, 0.0));
-        check(&spec(&[(1.0, 0), (1.5, 40)], &[], 0.0), here, &[&[1], &[0]]);
-        check(&spec(&[(1.0, -50), (1.5, 0)], &[], 0.0), here, &[&[1], &[0]]);
-    }
-
-    #[test]
-    fn the_unknown_get_the_default_order() {
-        let sites = [(0.0, 0), (1.0, 0), (2.0, 0)];
-        check(&spec(&sites, &[2, 0, 1], 500.0), Origin::Unknown, &[&[2], &[0], &[1]]);
-        check(&spec(&sites, &[1], 500.0), Origin::Unknown, &[&[1], &[0], &[2]]);
-        check(&spec(&sites, &[9, 1, 1], 500.0), Origin::Unknown, &[&[1], &[0], &[2]]);
-    }
-
-    #[test]
-    fn overrides_stand_above_distance() {
-        let spec = spec(&[(0.0, 0), (1.0, 0), (2.0, 0)], &[1, 2, 0], 0.0);
-        let order = OverrideTarget::SiteOrder(ids(&[2, 7]));
-        check(&spec, Origin::Overridden(&order), &[&[2], &[1], &[0]]);
-        let there = OverrideTarget::Location(at(0.0, 3.0));
-        check(&spec, Origin::Overridden(&there), &[&[2], &[1], &[0]]);
-    }
-
-    #[test]
-    fn equal_rankings_are_one_even_if_it_is_the_default() {
-        let spec = spec(&[(0.0, 0), (1.0, 0)], &[0, 1], 0.0);
-        let default = Ranking::default_of(&spec);
-        assert!(default.is_default());
-        assert_eq!(Ranking::of(&spec, Origin::Located(at(0.0, 0.1)), &default), default);
-        assert!(!Ranking::of(&spec, Origin::Located(at(0.0, 0.9)), &default).is_default());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use endpoint::{
 pub use files::{Files, MemoryFiles, ReadFile};
 pub use lookup_name::{LookupName, name_hash};
 pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels};
-pub use place::{Coordinates, CoordinatesError};
+pub use place::{Coordinates, CoordinatesError, EARTH_RADIUS_KM};
 pub use prefix::{Prefix, PrefixError};
 pub use record_type::{RecordType, RecordTypeError};
 pub use transport::Transport;

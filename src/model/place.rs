@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 /// Mean Earth radius in kilometres (IUGG).
-const EARTH_RADIUS_KM: f64 = 6371.0088;
+pub const EARTH_RADIUS_KM: f64 = 6371.0088;
 
 /// A point on the globe; latitude within ±90, longitude within ±180 degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]

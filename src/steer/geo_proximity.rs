@@ -25,19 +25,19 @@ pub(super) fn pick(
         true => answer.scope.max(key.client_prefix(client).length()),
         false => answer.scope,
     };
-    for step in answer.ranking.groups() {
+    let chosen = answer.ranking.find(|step| {
         let mut here = step.iter().filter_map(|&site| pool.place_of(site));
-        let Some(first) = here.next() else { continue };
+        let first = here.next()?;
         if here.next().is_none() {
-            return (first, scope);
+            return Some(first);
         }
         let sharing = step
             .iter()
             .filter_map(|&site| pool.place_of(site))
             .map(|place| &pool.sites.contestants()[usize::from(place)]);
         let (key, _) = hash::client_key(key, client);
-        return (rendezvous::best_of(sharing, key, 1).as_slice()[0], scope);
-    }
+        Some(rendezvous::best_of(sharing, key, 1).as_slice()[0])
+    });
     // Every site of the service is in every ranking, and a pool is never empty.
-    (pool.sites.contestants()[0].index, scope)
+    (chosen.unwrap_or_else(|| pool.sites.contestants()[0].index), scope)
 }

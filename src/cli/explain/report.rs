@@ -207,7 +207,7 @@ impl<'c> Setting<'c> {
             .and_then(|at| Coordinates::new(at.latitude, at.longitude).ok())
             .map(|at| distances(&geography.spec, at))
             .unwrap_or_default();
-        let ranking = geography.map.lookup(client.address).ranking;
+        let ranking = geography.map.lookup(client.address).ranking.whole();
         let steps = ranking.groups().enumerate();
         steps
             .flat_map(|(step, sites)| sites.iter().map(move |&site| (step, site)))
