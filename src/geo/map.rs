@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::thread;
 
 use super::Locations;
+use super::cuts::{Cuts, Step};
 use super::locations::OriginId;
 use super::ranking::RankingSpec;
 use super::rankings::{RankingId, RankingRef, Rankings};
@@ -19,8 +20,8 @@ use super::steps::{AddressBits, Steps};
 #[derive(Debug)]
 pub struct GeoMap {
     rankings: Rankings,
-    v4: FamilyMap<u32>,
-    v6: FamilyMap<u64>,
+    v4: Cuts<u32>,
+    v6: Cuts<u64>,
 }
 
 /// What a map says of a client.
@@ -42,10 +43,8 @@ impl GeoMap {
         };
         let max_scope_v6 = spec.max_scope_v6.min(64);
         let (v4, v6) = thread::scope(|scope| {
-            let v4 =
-                scope.spawn(|| FamilyMap::compile(locations.v4(), spec.max_scope_v4, 16, vote));
-            // All of 2000::/3 is in an eighth of the index, hence two bits more than for IPv4.
-            let v6 = FamilyMap::compile(locations.v6(), max_scope_v6, 18, vote);
+            let v4 = scope.spawn(|| compile(locations.v4(), spec.max_scope_v4, vote));
+            let v6 = compile(locations.v6(), max_scope_v6, vote);
             (v4.join().expect("compiling a map does not panic"), v6)
         });
         Self { rankings, v4, v6 }
@@ -54,16 +53,20 @@ impl GeoMap {
     /// The ranking of a client, and its scope. Embedded IPv4 is to be unfolded before
     /// ([`crate::model::ClientNet`] has done so).
     pub fn lookup(&self, client: IpAddr) -> GeoAnswer<'_> {
-        let (ranking, scope) = match client {
-            IpAddr::V4(v4) => self.v4.lookup(v4.into()),
-            IpAddr::V6(v6) => self.v6.lookup((u128::from(v6) >> 64) as u64),
-        };
-        GeoAnswer { ranking: self.rankings.get(ranking), scope }
+        match client {
+            IpAddr::V4(v4) => self.look_up(&self.v4, v4.into()),
+            IpAddr::V6(v6) => self.look_up(&self.v6, (u128::from(v6) >> 64) as u64),
+        }
+    }
+
+    fn look_up<K: AddressBits>(&self, cuts: &Cuts<K>, address: K) -> GeoAnswer<'_> {
+        let step = cuts.find(address);
+        GeoAnswer { ranking: self.rankings.get(step.value), scope: scope(&step, address) }
     }
 
     /// Between how many cuts the clients of both families lie.
     pub fn network_count(&self) -> usize {
-        self.v4.starts.len() + self.v6.starts.len()
+        self.v4.count() + self.v6.count()
     }
 
     /// How many different rankings there are.
@@ -84,66 +87,29 @@ struct Vote {
     is_override: bool,
 }
 
-/// One family: the cuts, what holds from each, and where to look for an address.
-#[derive(Debug)]
-struct FamilyMap<K> {
-    starts: Box<[K]>,
-    rankings: Box<[u32]>,
-    /// For each value of the top bits, the step of the lowest address that has them; at the
-    /// end the last step once more.
-    index: Box<[u32]>,
-    /// How far to shift an address to be left with its top bits.
-    index_shift: u32,
+/// The cuts of a family and the numbers of the rankings between them.
+fn compile<K: AddressBits>(
+    origins: &Steps<K, OriginId>,
+    max_scope: u8,
+    vote: impl Fn(OriginId) -> Vote,
+) -> Cuts<K> {
+    let unknown = vote(super::layer::UNKNOWN);
+    let votes = origins.in_blocks(max_scope, unknown, vote, |vote| vote.is_override);
+    Cuts::new(&votes, |vote| vote.ranking)
 }
 
-impl<K: AddressBits> FamilyMap<K> {
-    fn compile(
-        origins: &Steps<K, OriginId>,
-        max_scope: u8,
-        index_bits: u32,
-        vote: impl Fn(OriginId) -> Vote,
-    ) -> Self {
-        let unknown = vote(super::layer::UNKNOWN);
-        let votes = origins.in_blocks(max_scope, unknown, vote, |vote| vote.is_override);
-        let (starts, rankings) = votes.map(|vote| vote.ranking).into_parts();
-        let index_shift = K::BITS - index_bits;
-        let mut index = Vec::with_capacity((1 << index_bits) + 1);
-        let mut step = 0;
-        for top in 0..1u128 << index_bits {
-            while starts.get(step + 1).is_some_and(|next| next.to_wide() <= top << index_shift) {
-                step += 1;
-            }
-            index.push(step as u32);
-        }
-        index.push((starts.len() - 1) as u32);
-        Self { starts: starts.into(), rankings: rankings.into(), index: index.into(), index_shift }
-    }
-
-    /// The number of the ranking and the scope of an address.
-    fn lookup(&self, address: K) -> (u32, u8) {
-        let top = (address.to_wide() >> self.index_shift) as usize;
-        let (low, high) = (self.index[top] as usize, self.index[top + 1] as usize);
-        let step = low + self.starts[low + 1..=high].partition_point(|start| *start <= address);
-        (self.rankings[step], self.scope(step, address))
-    }
-
-    /// The length of the widest aligned block around `address` inside its step: one bit more
-    /// than what the address has in common with the nearest address on either side outside.
-    fn scope(&self, step: usize, address: K) -> u8 {
-        let address = address.to_wide();
-        let in_common = |other: u128| {
-            let unused = 128 - K::BITS;
-            ((address ^ other).leading_zeros() - unused) as u8
-        };
-        let below = self.starts[step].to_wide().checked_sub(1);
-        let above = self.starts.get(step + 1).map(|next| next.to_wide());
-        let apart = |outside: Option<u128>| outside.map_or(0, |other| in_common(other) + 1);
-        apart(below).max(apart(above))
-    }
-
-    fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.starts) + size_of_val(&*self.rankings) + size_of_val(&*self.index)
-    }
+/// The length of the widest aligned block around `address` inside its step: one bit more
+/// than what the address has in common with the nearest address on either side outside.
+fn scope<K: AddressBits>(step: &Step<K>, address: K) -> u8 {
+    let address = address.to_wide();
+    let in_common = |other: u128| {
+        let unused = 128 - K::BITS;
+        ((address ^ other).leading_zeros() - unused) as u8
+    };
+    let below = step.start.to_wide().checked_sub(1);
+    let above = step.next.map(|next| next.to_wide());
+    let apart = |outside: Option<u128>| outside.map_or(0, |other| in_common(other) + 1);
+    apart(below).max(apart(above))
 }
 
 #[cfg(test)]
@@ -315,8 +281,8 @@ mod tests {
         let low = neighbour(client, answer.scope - 1, 0);
         let other = if is_upper_half { low } else { last_of_wider };
         let half = Prefix::containing(other, answer.scope);
-        let v4 = map.v4.starts.iter().map(|start| Ipv4Addr::from(*start).into());
-        let v6 = map.v6.starts.iter().map(|start| Ipv6Addr::from(u128::from(*start) << 64).into());
+        let v4 = map.v4.starts().map(|start| Ipv4Addr::from(start).into());
+        let v6 = map.v6.starts().map(|start| Ipv6Addr::from(u128::from(start) << 64).into());
         std::iter::once(half.address())
             .chain(v4)
             .chain(v6)

@@ -15,6 +15,7 @@
 //! service, and does not unfold IPv4 from IPv6 addresses: callers do that before asking.
 
 mod centroids;
+mod cuts;
 mod database;
 mod error;
 #[cfg(test)]
