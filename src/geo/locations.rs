@@ -184,9 +184,14 @@ fn stack<K: AddressBits>(
 ) -> Steps<K, OriginId> {
     let first_that_knows = |upper, lower| if upper == UNKNOWN { lower } else { upper };
     let mut stacked = overrides.map(origin_of);
-    for (layer, numbers) in layers {
-        let renumbered = layer.map(|location| numbers[location as usize]);
-        stacked = stacked.over(&renumbered, first_that_knows);
+    for (mut layer, numbers) in layers {
+        layer.renumber(|location| numbers[location as usize]);
+        // Most layers know one family only, and often there is nothing above the first.
+        if stacked.is_all(UNKNOWN) {
+            stacked = layer;
+        } else if !layer.is_all(UNKNOWN) {
+            stacked = stacked.over(&layer, first_that_knows);
+        }
     }
     stacked
 }

@@ -93,6 +93,9 @@ fn compile<K: AddressBits>(
     max_scope: u8,
     vote: impl Fn(OriginId) -> Vote,
 ) -> Cuts<K> {
+    if u32::from(max_scope) >= K::BITS {
+        return Cuts::new(origins, |origin| vote(origin).ranking);
+    }
     let unknown = vote(super::layer::UNKNOWN);
     let votes = origins.in_blocks(max_scope, unknown, vote, |vote| vote.is_override);
     Cuts::new(&votes, |vote| vote.ranking)

@@ -91,10 +91,21 @@ impl<K: AddressBits, V: Copy + Eq> Steps<K, V> {
         steps
     }
 
+    /// Every value replaced, where different ones stay different.
+    pub fn renumber(&mut self, change: impl Fn(V) -> V) {
+        self.values.iter_mut().for_each(|value| *value = change(*value));
+    }
+
+    /// Whether every address has this value.
+    pub fn is_all(&self, value: V) -> bool {
+        self.values == [value]
+    }
+
     /// At every address the combination of this value and the one `below`.
     #[must_use]
     pub fn over(&self, below: &Self, combine: impl Fn(V, V) -> V) -> Self {
-        let mut steps = Self { starts: Vec::new(), values: Vec::new() };
+        let most = self.count() + below.count();
+        let mut steps = Self { starts: Vec::with_capacity(most), values: Vec::with_capacity(most) };
         let (mut upper, mut lower) = (0, 0);
         let mut start = self.starts[0];
         loop {
@@ -104,7 +115,10 @@ impl<K: AddressBits, V: Copy + Eq> Steps<K, V> {
             start = match (next_upper, next_lower) {
                 (Some(a), Some(b)) => *a.min(b),
                 (Some(only), None) | (None, Some(only)) => *only,
-                (None, None) => return steps,
+                (None, None) => {
+                    steps.shrink();
+                    return steps;
+                }
             };
             upper += usize::from(next_upper == Some(&start));
             lower += usize::from(next_lower == Some(&start));

@@ -12,9 +12,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Geo};
 use crate::config::source::Spanned;
 use crate::config::spec::{OverridePlace, OverrideSpec, ServiceSpec, Spec};
-use crate::geo::{
-    Database, GeoMap, Locations, Override, OverrideTarget, Overrides, RankedSite, RankingSpec,
-};
+use crate::geo::{Database, GeoMap, Locations, Override, OverrideTarget, RankedSite, RankingSpec};
 use crate::model::SiteId;
 use crate::steer::Policy;
 
@@ -40,24 +38,39 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
             maps.insert(wanted.clone(), Arc::clone(map));
         }
     }
-    let is_known = before.is_some() && wanted.iter().all(|wanted| maps.contains_key(wanted));
-    if !is_known {
-        let opened = open_databases(&spec.geoip.databases, files, work)?;
-        let locations = match Locations::build(&opened, &overrides) {
-            Ok(locations) => locations,
-            Err(error) => {
-                let at = spec.geoip.databases.first()?;
-                let diagnostic = work.source.diagnostic(&at.at, error.to_string(), None);
-                work.diagnostics.push(diagnostic);
-                return None;
+    let overrides = match before {
+        Some(before) if wanted.iter().all(|wanted| maps.contains_key(wanted)) => {
+            before.overrides.clone()
+        }
+        _ => {
+            let locations = locate(&spec.geoip.databases, files, &overrides, work)?;
+            for wanted in wanted {
+                maps.entry(wanted)
+                    .or_insert_with_key(|wanted| Arc::new(GeoMap::build(&locations, wanted)));
             }
-        };
-        for wanted in wanted {
-            maps.entry(wanted)
-                .or_insert_with_key(|wanted| Arc::new(GeoMap::build(&locations, wanted)));
+            locations.overrides().clone()
+        }
+    };
+    Some(Geo { overrides, databases, fingerprint, maps })
+}
+
+/// Reads all databases, which are not kept; `None` if one is missing or broken.
+fn locate(
+    databases: &[Spanned<PathBuf>],
+    files: Vec<(usize, Vec<u8>)>,
+    overrides: &[Override],
+    work: &mut Work<'_>,
+) -> Option<Locations> {
+    let opened = open_databases(databases, files, work)?;
+    match Locations::build(&opened, overrides) {
+        Ok(locations) => Some(locations),
+        Err(error) => {
+            let at = databases.first()?;
+            let diagnostic = work.source.diagnostic(&at.at, error.to_string(), None);
+            work.diagnostics.push(diagnostic);
+            None
         }
     }
-    Some(Geo { overrides: Overrides::new(&overrides), databases, fingerprint, maps })
 }
 
 /// What a service's map depends on.
