@@ -3,12 +3,13 @@
 //! It holds what queries and probes need and nothing that changes with health.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::geo::{GeoMap, Overrides, RankingSpec};
+use crate::geo::{self, GeoMap, Overrides, RankingSpec};
 use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
 use crate::model::{ReadFile, ServiceId, Site, WireName};
@@ -73,6 +74,31 @@ pub struct Geo {
     pub fingerprint: u64,
     /// Every map in use, by what it was made for.
     pub maps: HashMap<RankingSpec, Arc<GeoMap>>,
+    /// The file that keeps them for the next start, if one shall.
+    pub cache: Option<MapCache>,
+}
+
+impl Geo {
+    /// Writes the content of the cache file.
+    ///
+    /// # Errors
+    /// What `out` returns.
+    pub fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        geo::save(self.maps.iter().map(|(spec, map)| (spec, &**map)), self.fingerprint, out)
+    }
+}
+
+/// The file that keeps maps, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapCache {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many maps were taken from it.
+    pub taken: usize,
+    /// Whether all maps are in it; else it is to be written.
+    pub is_current: bool,
+    /// Why there is nothing in it to be used, though it is there.
+    pub refused: Option<String>,
 }
 
 /// Who may ask, and how many responses a client may draw.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use common::dns::{ask, option, packet, send, truncate};
-use common::{Folder, Seeded, Server, meridian};
+use common::{Folder, Seeded, Server, eventually, meridian};
 use hickory_proto::op::{Message, ResponseCode};
 use meridian::geo::Database;
 use meridian::model::Coordinates;
@@ -341,4 +341,67 @@ fn ecs_can_be_bounded_and_switched_off() {
         let bits = if client.is_ipv4() { 24 } else { 56 };
         assert_eq!(www(server.address, client, bits), (SYDNEY, 0), "{client}");
     }
+}
+
+#[test]
+fn maps_are_kept_for_the_next_start_and_never_trusted_blindly() {
+    let folder = folder("");
+    let with_cache =
+        folder.read("meridian.toml").replace("[geoip]\n", "[geoip]\ncache_file = \"geo.cache\"\n");
+    folder.write("meridian.toml", &with_cache);
+    let cache = folder.path("geo.cache");
+    let mut seeded = Seeded(11);
+    let clients: Vec<IpAddr> = clients(&mut seeded).into_iter().step_by(20).collect();
+    let answers = |server: &Server| -> Vec<(usize, u8)> {
+        let bits = |client: &IpAddr| if client.is_ipv4() { 32 } else { 128 };
+        clients.iter().map(|client| www(server.address, *client, bits(client))).collect()
+    };
+
+    let saves = |server: &mut Server| {
+        eventually("maps are saved", || server.count_lines("geo maps saved") == 1);
+    };
+
+    let mut server = Server::start(&folder);
+    saves(&mut server);
+    let built = answers(&server);
+    // Nothing that maps depend on changes: nothing is written.
+    let saved = std::fs::read(&cache).unwrap();
+    std::fs::remove_file(&cache).unwrap();
+    server.reload();
+    assert_eq!(server.stop(), Some(0));
+    assert!(!cache.exists());
+
+    std::fs::write(&cache, &saved).unwrap();
+    let mut server = Server::start(&folder);
+    assert_eq!(server.count_lines("geo maps taken from the cache"), 1);
+    assert_eq!(answers(&server), built);
+    // What maps depend on changes: they are made anew and saved.
+    let moved = with_cache.replace("[19.0, 73.0]", "[52.0, -1.0]");
+    assert_ne!(moved, with_cache);
+    folder.write("meridian.toml", &moved);
+    server.reload();
+    saves(&mut server);
+    assert_eq!(www(server.address, "8.8.8.8".parse::<IpAddr>().unwrap(), 32).0, LONDON);
+    server.stop();
+
+    let mut altered = saved.clone();
+    altered[saved.len() / 2] ^= 1;
+    for (content, reason) in [
+        (&saved[..], "other databases or overrides"),
+        (&saved[..saved.len() - 9], "damaged"),
+        (&altered, "damaged"),
+        (b"something else", "no file of this version"),
+    ] {
+        // The file is of before the override was moved.
+        folder.write("meridian.toml", if reason.contains("other") { &moved } else { &with_cache });
+        std::fs::write(&cache, content).unwrap();
+        let mut server = Server::start(&folder);
+        assert_eq!(server.count_lines("of no use"), 1);
+        assert_eq!(server.count_lines(reason), 1, "{reason}");
+        saves(&mut server);
+        if !reason.contains("other") {
+            assert_eq!(answers(&server), built);
+        }
+    }
+    assert_eq!(std::fs::read(&cache).unwrap(), saved, "the same maps make the same file");
 }

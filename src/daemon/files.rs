@@ -1,6 +1,7 @@
 //! The disk, as the pure rooms see it.
 
-use std::io;
+use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::model::Files;
@@ -13,4 +14,17 @@ impl Files for DiskFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
     }
+}
+
+/// Writes a file so that at any moment either the old or the new content is there.
+pub(super) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut file = fs::File::create(&temporary)?;
+    write(&mut file)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
 }

@@ -8,6 +8,7 @@
 mod files;
 mod instance;
 mod logging;
+mod map_cache;
 mod state_file;
 mod watch;
 
@@ -148,6 +149,7 @@ struct Server {
     requests: mpsc::Receiver<Request>,
     watcher: watch::Watcher,
     state_file: state_file::StateFile,
+    map_cache: map_cache::MapCache,
     /// A compilation under way, and whether another was asked for meanwhile.
     compiling: Option<Compiling>,
     compile_again: bool,
@@ -191,6 +193,7 @@ impl Server {
     ) -> Result<Self, anyhow::Error> {
         let settings = catalog.settings.clone();
         warn_of_zones(&catalog);
+        map_cache::MapCache::tell(&catalog);
         // Sockets first: an address that is taken should be said before anything is probed,
         // and queries that come early wait in the socket.
         let listeners = Listeners::bind(&listen_config(&settings))?;
@@ -204,6 +207,8 @@ impl Server {
             Prober::start(catalog.targets.clone(), settings.max_probes_in_flight, report_sender);
         let writer = Writer::new(catalog, health);
         let world = Arc::clone(writer.world());
+        let mut map_cache = map_cache::MapCache::default();
+        map_cache.save_if_behind(Arc::clone(&world.load().catalog), runtime);
         let instance = Arc::new(instance::this_process()?);
         let engine = move |listener| {
             Worker(Engine::new(Arc::clone(&world), Arc::clone(&instance), listener))
@@ -225,6 +230,7 @@ impl Server {
             requests,
             watcher,
             state_file,
+            map_cache,
             compiling: None,
             compile_again: false,
             stalled: 0,
@@ -329,6 +335,8 @@ impl Server {
                 self.compile_again |= self.watcher.watch(&catalog.files);
                 let targets = catalog.targets.clone();
                 self.writer.install(catalog, SystemTime::now());
+                let present = Arc::clone(&self.writer.world().load().catalog);
+                self.map_cache.save_if_behind(present, &tokio::runtime::Handle::current());
                 if let Err(error) = self.prober.update(targets).await {
                     error!(%error, "probes go on as they were");
                 }

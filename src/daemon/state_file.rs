@@ -1,13 +1,14 @@
 //! The file in which health outlives a restart.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::files::replace;
 use crate::catalog::Settings;
 use crate::health::{HealthTable, Saved};
 
@@ -81,19 +82,9 @@ impl StateFile {
         self.written_at = now;
         let saved = Saved::of(health, now);
         self.writing = Some(tokio::task::spawn_blocking(move || {
-            if let Err(error) = replace(&path, &saved.to_json()) {
+            if let Err(error) = replace(&path, |file| file.write_all(&saved.to_json())) {
                 warn!(path = %path.display(), %error, "cannot save health");
             }
         }));
     }
-}
-
-/// Writes a file so that at any moment either the old or the new content is there.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let mut file = fs::File::create(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
 }

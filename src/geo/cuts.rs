@@ -6,6 +6,9 @@
 //! the address: among ten million cuts a lookup waits for memory as often as among a
 //! thousand.
 
+use std::io;
+
+use super::saved::{Decoder, Encoder, SavedError};
 use super::steps::{AddressBits, Steps};
 
 const LEAF: usize = 8;
@@ -48,11 +51,45 @@ pub struct Step<K> {
 impl<K: AddressBits> Cuts<K> {
     /// Those of `steps`, each value changed; neighbours that become equal are merged.
     pub fn new<V: Copy + Eq>(steps: &Steps<K, V>, change: impl Fn(V) -> u32) -> Self {
-        let mut leaves: Vec<Leaf<K>> = Vec::with_capacity(steps.count().div_ceil(LEAF));
+        let most = steps.count();
+        Self::of(steps.pieces().map(|(start, _, value)| (start, change(value))), most)
+    }
+
+    /// What was encoded, if it is in order and `is_value` holds for every value.
+    pub fn decode<const N: usize>(
+        decoder: &mut Decoder<'_>,
+        number: fn([u8; N]) -> K,
+        is_value: impl Fn(u32) -> bool,
+    ) -> Result<Self, SavedError> {
+        let starts = decoder.block()?.map(number);
+        let values = decoder.block()?.map(u32::from_le_bytes);
+        let is_ascending = starts.clone().zip(starts.clone().skip(1)).all(|(a, b)| a < b);
+        let is_whole = starts.clone().next() == Some(K::from_wide(0));
+        let fits = starts.len() == values.len() && values.clone().all(is_value);
+        let count = starts.len();
+        match is_ascending && is_whole && fits {
+            true => Ok(Self::of(starts.zip(values), count)),
+            false => Err(SavedError::Damaged),
+        }
+    }
+
+    /// Writes what [`Cuts::decode`] reads.
+    pub fn encode<const N: usize>(
+        &self,
+        encoder: &mut Encoder<'_>,
+        octets: fn(K) -> [u8; N],
+    ) -> io::Result<()> {
+        encoder.block(self.starts().map(octets))?;
+        let values = self.leaves.iter().flat_map(|leaf| leaf.values).take(self.count);
+        encoder.block(values.map(u32::to_le_bytes))
+    }
+
+    /// Of ascending starts, the first being 0, and values; `most` is how many at most.
+    fn of(steps: impl Iterator<Item = (K, u32)>, most: usize) -> Self {
+        let mut leaves: Vec<Leaf<K>> = Vec::with_capacity(most.div_ceil(LEAF));
         let mut count = 0;
         let mut last = None;
-        for (start, _, value) in steps.pieces() {
-            let value = change(value);
+        for (start, value) in steps {
             if last.replace(value) == Some(value) {
                 continue;
             }
@@ -102,7 +139,6 @@ impl<K: AddressBits> Cuts<K> {
     }
 
     /// All of them, ascending.
-    #[cfg(test)]
     pub fn starts(&self) -> impl Iterator<Item = K> + '_ {
         self.leaves.iter().flat_map(|leaf| leaf.starts).take(self.count)
     }

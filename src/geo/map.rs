@@ -6,6 +6,7 @@
 //! block of the longest scope allowed: a block that would need one gets, as a whole, the
 //! ranking that most of its addresses have, counting overrides before databases.
 
+use std::io;
 use std::net::IpAddr;
 use std::thread;
 
@@ -14,6 +15,7 @@ use super::cuts::{Cuts, Step};
 use super::locations::OriginId;
 use super::ranking::RankingSpec;
 use super::rankings::{RankingId, RankingRef, Rankings};
+use super::saved::{Decoder, Encoder, SavedError};
 use super::steps::{AddressBits, Steps};
 
 /// The ranking of every client for one [`RankingSpec`].
@@ -48,6 +50,23 @@ impl GeoMap {
             (v4.join().expect("compiling a map does not panic"), v6)
         });
         Self { rankings, v4, v6 }
+    }
+
+    pub(super) fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        self.rankings.encode(encoder)?;
+        self.v4.encode(encoder, u32::to_le_bytes)?;
+        self.v6.encode(encoder, u64::to_le_bytes)
+    }
+
+    pub(super) fn decode(
+        decoder: &mut Decoder<'_>,
+        spec: &RankingSpec,
+    ) -> Result<Self, SavedError> {
+        let rankings = Rankings::decode(decoder, spec)?;
+        let is_ranking = |number| (number as usize) < rankings.count();
+        let v4 = Cuts::decode(decoder, u32::from_le_bytes, is_ranking)?;
+        let v6 = Cuts::decode(decoder, u64::from_le_bytes, is_ranking)?;
+        Ok(Self { rankings, v4, v6 })
     }
 
     /// The ranking of a client, and its scope. Embedded IPv4 is to be unfolded before

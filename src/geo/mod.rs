@@ -29,6 +29,7 @@ mod place;
 mod ranking;
 mod rankings;
 mod record;
+mod saved;
 pub mod steps;
 mod tree;
 
@@ -40,3 +41,4 @@ pub use overrides::{Override, OverrideTarget, Overrides};
 pub use place::{AlphaCode, Place};
 pub use ranking::{RankedSite, Ranking, RankingSpec, SiteDistance, distances};
 pub use rankings::RankingRef;
+pub use saved::{SavedError, restore, save};

@@ -136,7 +136,12 @@ impl Ranking {
 
     /// The default order of a spec.
     pub(super) fn default_of(spec: &RankingSpec) -> Self {
-        Self { is_default: true, ..Self::listed(spec.complete(&[])) }
+        Self::listed(spec.complete(&[])).into_default()
+    }
+
+    /// The same as the default order.
+    pub(super) fn into_default(self) -> Self {
+        Self { is_default: true, ..self }
     }
 
     /// Sites in order, with the ends of their groups.

@@ -7,14 +7,16 @@
 //! the whole.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::num::NonZeroUsize;
 use std::thread;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::locations::{Locations, Origin, OriginId};
 use super::nearness::{Nearness, Order};
 use super::ranking::{Ranking, RankingSpec};
+use super::saved::{Decoder, Encoder, SavedError};
 use super::{OverrideTarget, layer};
 use crate::model::{Coordinates, SiteId};
 
@@ -158,6 +160,71 @@ impl Rankings {
         (drafts.finish(nearness, sites, listed), ids)
     }
 
+    /// Writes what [`Rankings::decode`] reads.
+    pub fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        encoder.block([(self.kept as u64).to_le_bytes()].into_iter())?;
+        encoder.block(self.heads.iter().map(|site| site.0.to_le_bytes()))?;
+        encoder.block(self.ends.iter().map(|end| end.to_le_bytes()))?;
+        encoder.block(self.wholes.iter().map(|whole| {
+            let halves = match whole {
+                Whole::Near(at) => [at.latitude().to_bits(), at.longitude().to_bits()],
+                Whole::Listed(number) => [NOT_A_LATITUDE, (*number).into()],
+            };
+            (u128::from(halves[0]) << 64 | u128::from(halves[1])).to_le_bytes()
+        }))?;
+        let lists = self.listed.iter().flat_map(Ranking::sites);
+        encoder.block(lists.map(|site| site.0.to_le_bytes()))
+    }
+
+    /// The rankings of a spec, if all that was encoded holds together.
+    pub fn decode(decoder: &mut Decoder<'_>, spec: &RankingSpec) -> Result<Self, SavedError> {
+        let sites: Box<[SiteId]> = spec.sites.iter().map(|site| site.id).collect();
+        let known: HashSet<SiteId> = sites.iter().copied().collect();
+        let site = |octets: [u8; 2]| {
+            Some(SiteId(u16::from_le_bytes(octets))).filter(|site| known.contains(site))
+        };
+        let damaged = SavedError::Damaged;
+
+        let kept = decoder.block()?.map(u64::from_le_bytes).next().ok_or(damaged)?;
+        let kept = usize::try_from(kept).ok().filter(|kept| *kept <= sites.len()).ok_or(damaged)?;
+        let heads: Option<Box<[SiteId]>> = decoder.block()?.map(site).collect();
+        let heads = heads.ok_or(damaged)?;
+        let ends: Box<[u16]> = decoder.block()?.map(u16::from_le_bytes).collect();
+        let wholes: Option<Box<[Whole]>> = decoder.block()?.map(whole).collect();
+        let wholes = wholes.ok_or(damaged)?;
+        let lists: Option<Vec<SiteId>> = decoder.block()?.map(site).collect();
+        let lists = lists.ok_or(damaged)?;
+        let listed: Box<[Ranking]> = lists
+            .chunks(sites.len().max(1))
+            .zip(0..)
+            .map(|(list, number)| {
+                let ranking = Ranking::listed(list.to_vec());
+                if number == 0 { ranking.into_default() } else { ranking }
+            })
+            .collect();
+
+        let is_row = |row: &[u16]| {
+            let groups = row[1..].iter().position(|end| *end == 0).unwrap_or(kept);
+            let (ends, rest) = row[1..].split_at(groups);
+            row[0] <= SHARED
+                && ends.is_sorted_by(|a, b| a < b)
+                && ends.last().is_none_or(|end| usize::from(*end) <= kept)
+                && rest.iter().all(|end| *end == 0)
+        };
+        let is_there = |whole: &Whole| match whole {
+            Whole::Near(_) => true,
+            Whole::Listed(number) => (*number as usize) < listed.len(),
+        };
+        let fits = !wholes.is_empty()
+            && heads.len() == wholes.len() * kept
+            && ends.len() == wholes.len() * (kept + 1)
+            && ends.chunks(kept + 1).all(is_row)
+            && wholes.iter().all(is_there)
+            && lists.len() == listed.len() * sites.len();
+        let nearness = Nearness::new(spec);
+        fits.then_some(Self { nearness, sites, listed, wholes, heads, ends, kept }).ok_or(damaged)
+    }
+
     /// One of them. There is no ranking of an id that [`Rankings::build`] did not give.
     pub fn get(&self, id: RankingId) -> RankingRef<'_> {
         RankingRef { table: self, id }
@@ -173,6 +240,21 @@ impl Rankings {
         let listed = self.listed.len() * (size_of::<Ranking>() + 4 * self.sites.len());
         let rows = size_of_val(&*self.heads) + size_of_val(&*self.ends);
         listed + rows + size_of_val(&*self.wholes)
+    }
+}
+
+/// Stands in a file where a list is meant: no latitude has these bits.
+const NOT_A_LATITUDE: u64 = u64::MAX;
+
+fn whole(octets: [u8; 16]) -> Option<Whole> {
+    let both = u128::from_le_bytes(octets);
+    let [first, second] = [(both >> 64) as u64, both as u64];
+    match first {
+        NOT_A_LATITUDE => Some(Whole::Listed(u32::try_from(second).ok()?)),
+        latitude => {
+            let [latitude, longitude] = [latitude, second].map(f64::from_bits);
+            Some(Whole::Near(Coordinates::new(latitude, longitude).ok()?))
+        }
     }
 }
 
@@ -287,13 +369,14 @@ impl Drafts {
 
     fn finish(self, nearness: Nearness, sites: Box<[SiteId]>, listed: Vec<Ranking>) -> Rankings {
         let kept = self.rows.iter().map(|row| usize::from(row.site_count)).max().unwrap_or(0);
+        let filler = sites.first().copied().unwrap_or(SiteId(0));
         let mut heads = Vec::with_capacity(self.rows.len() * kept);
         let mut ends = Vec::with_capacity(self.rows.len() * (kept + 1));
         let mut wholes = Vec::with_capacity(self.rows.len());
         for (number, row) in (1..).zip(self.rows) {
             let (head, head_ends) = row.head.split_at(row.site_count.into());
             heads.extend(head.iter().copied().map(SiteId));
-            heads.resize(number * kept, SiteId(0));
+            heads.resize(number * kept, filler);
             ends.push(if row.is_shared { SHARED } else { 0 });
             ends.extend_from_slice(head_ends);
             ends.resize(number * (kept + 1), 0);

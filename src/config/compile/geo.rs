@@ -2,18 +2,24 @@
 //!
 //! The maps are the costly part of a configuration. They depend on the databases' octets,
 //! the overrides and each service's sites and nothing else, so a reload that changes none
-//! of these takes over the maps of the previous catalog.
+//! of these takes over the maps of the previous catalog, and a start those of the cache file.
+//! That file is no part of the configuration: it is not watched, and nothing that may be
+//! wrong with it is an error.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Geo};
+use crate::catalog::{Catalog, Geo, MapCache};
 use crate::config::source::Spanned;
 use crate::config::spec::{OverridePlace, OverrideSpec, ServiceSpec, Spec};
-use crate::geo::{Database, GeoMap, Locations, Override, OverrideTarget, RankedSite, RankingSpec};
-use crate::model::SiteId;
+use crate::geo::{
+    Database, GeoMap, Locations, Override, OverrideTarget, Overrides, RankedSite, RankingSpec,
+    restore,
+};
+use crate::model::{Files, SiteId};
 use crate::steer::Policy;
 
 use super::Work;
@@ -38,9 +44,27 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
             maps.insert(wanted.clone(), Arc::clone(map));
         }
     }
+    let mut cache = spec.geoip.cache_file.as_ref().map(|path| MapCache {
+        path: path.clone(),
+        taken: 0,
+        is_current: false,
+        refused: None,
+    });
+    // After the start, maps that are not those of before are hardly in the file, either.
+    if let (Some(cache), None) = (&mut cache, previous) {
+        take_from_cache(cache, fingerprint, &wanted, work.files, &mut maps);
+    }
+    let has_all = wanted.iter().all(|wanted| maps.contains_key(wanted));
+    if let (Some(cache), true) = (&mut cache, has_all) {
+        let kept = before.and_then(|geo| geo.cache.as_ref());
+        cache.is_current = cache.taken > 0 || kept.is_some_and(|kept| kept.path == cache.path);
+    }
     let overrides = match before {
-        Some(before) if wanted.iter().all(|wanted| maps.contains_key(wanted)) => {
-            before.overrides.clone()
+        Some(before) if has_all => before.overrides.clone(),
+        None if has_all && cache.as_ref().is_some_and(|cache| cache.taken > 0) => {
+            // What is wrong with a database should be heard whether it is needed or not.
+            open_databases(&spec.geoip.databases, files, work)?;
+            Overrides::new(&overrides)
         }
         _ => {
             let locations = locate(&spec.geoip.databases, files, &overrides, work)?;
@@ -51,7 +75,29 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
             locations.overrides().clone()
         }
     };
-    Some(Geo { overrides, databases, fingerprint, maps })
+    Some(Geo { overrides, databases, fingerprint, maps, cache })
+}
+
+/// Takes what maps the cache file has; a file that is missing has none.
+fn take_from_cache(
+    cache: &mut MapCache,
+    fingerprint: u64,
+    wanted: &[RankingSpec],
+    files: &dyn Files,
+    maps: &mut HashMap<RankingSpec, Arc<GeoMap>>,
+) {
+    let restored = match files.read(&cache.path) {
+        Ok(file) => restore(&file, fingerprint, wanted).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => Err(error.to_string()),
+    };
+    match restored {
+        Ok(restored) => {
+            cache.taken = restored.len();
+            maps.extend(restored.into_iter().map(|(spec, map)| (spec, Arc::new(map))));
+        }
+        Err(reason) => cache.refused = Some(reason),
+    }
 }
 
 /// Reads all databases, which are not kept; `None` if one is missing or broken.

@@ -18,6 +18,8 @@ use crate::model::{Coordinates, Prefix, SiteId};
 pub struct GeoipSpec {
     /// MMDB files; the first that knows wins. None twice.
     pub databases: Vec<Spanned<PathBuf>>,
+    /// Where compiled maps are kept for the next start.
+    pub cache_file: Option<PathBuf>,
     /// `[[geoip.override]]`: what a person knows better; no network twice.
     pub overrides: Vec<OverrideSpec>,
 }
@@ -46,13 +48,14 @@ impl GeoipSpec {
         let show = |path: &PathBuf| path.display().to_string();
         let databases =
             table.or("databases", Vec::new(), distinct(show, one_or_many(spanned(path))));
+        let cache_file = table.optional("cache_file", path);
         let mut unique = Unique::new();
         let overrides = table.repeated("override", "geoip.override[]").and_then(|tables| {
             let reads = tables.into_iter();
             all(reads.map(|table| read_override(table?, &mut unique, sites, services)))
         });
         table.finish()?;
-        Ok(Self { databases: databases?, overrides: overrides? })
+        Ok(Self { databases: databases?, cache_file: cache_file?, overrides: overrides? })
     }
 }
 
