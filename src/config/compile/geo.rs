@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, Geo, MapCache};
 use crate::config::source::Spanned;
-use crate::config::spec::{OverridePlace, OverrideSpec, ServiceSpec, Spec};
+use crate::config::spec::{ServiceSpec, Spec};
 use crate::geo::{
     Database, GeoMap, Locations, Override, OverrideTarget, Overrides, RankedSite, RankingSpec,
     restore,
@@ -22,14 +22,14 @@ use crate::geo::{
 use crate::model::{Files, SiteId};
 use crate::steer::Policy;
 
-use super::Work;
+use super::{Work, overrides};
 
 /// The geographic side; `None` if a database is missing or broken.
 pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalog>) -> Option<Geo> {
     let files = read_databases(&spec.geoip.databases, work);
-    let overrides: Vec<Override> = spec.geoip.overrides.iter().map(compile_override).collect();
+    let overrides = overrides::compile(spec, work)?;
     let databases: Vec<_> = spec.geoip.databases.iter().map(|path| path.value.clone()).collect();
-    let fingerprint = fingerprint(&files, &spec.geoip.overrides);
+    let fingerprint = fingerprint(&files, &overrides);
     let wanted: Vec<RankingSpec> = spec
         .services
         .iter()
@@ -190,25 +190,17 @@ pub(super) fn open_databases(
     (opened.len() == databases.len()).then_some(opened)
 }
 
-fn compile_override(spec: &OverrideSpec) -> Override {
-    let target = match &spec.place {
-        OverridePlace::Location(at) => OverrideTarget::Location(*at),
-        OverridePlace::SiteOrder(order) => OverrideTarget::SiteOrder(order.clone()),
-    };
-    Override { network: spec.cidr.value, target }
-}
-
 /// A hash of all that maps depend on beside their own specs.
-fn fingerprint(databases: &[(usize, Vec<u8>)], overrides: &[OverrideSpec]) -> u64 {
+fn fingerprint(databases: &[(usize, Vec<u8>)], overrides: &[Override]) -> u64 {
     let mut hasher = DefaultHasher::new();
     databases.hash(&mut hasher);
     for one in overrides {
-        one.cidr.value.hash(&mut hasher);
-        match &one.place {
-            OverridePlace::Location(at) => {
-                (at.latitude().to_bits(), at.longitude().to_bits()).hash(&mut hasher);
+        one.network.hash(&mut hasher);
+        match &one.target {
+            OverrideTarget::Location(at) => {
+                ('@', at.latitude().to_bits(), at.longitude().to_bits()).hash(&mut hasher);
             }
-            OverridePlace::SiteOrder(order) => order.hash(&mut hasher),
+            OverrideTarget::SiteOrder(order) => ('>', order).hash(&mut hasher),
         }
     }
     hasher.finish()

@@ -7,6 +7,7 @@
 mod checks;
 mod geo;
 mod limits;
+mod overrides;
 mod services;
 mod zones;
 

@@ -20,6 +20,8 @@ pub struct GeoipSpec {
     pub databases: Vec<Spanned<PathBuf>>,
     /// Where compiled maps are kept for the next start.
     pub cache_file: Option<PathBuf>,
+    /// Text files of overrides, one a line. None twice.
+    pub override_files: Vec<Spanned<PathBuf>>,
     /// `[[geoip.override]]`: what a person knows better; no network twice.
     pub overrides: Vec<OverrideSpec>,
 }
@@ -48,6 +50,8 @@ impl GeoipSpec {
         let show = |path: &PathBuf| path.display().to_string();
         let databases =
             table.or("databases", Vec::new(), distinct(show, one_or_many(spanned(path))));
+        let override_files =
+            table.or("override_files", Vec::new(), distinct(show, one_or_many(spanned(path))));
         let cache_file = table.optional("cache_file", path);
         let mut unique = Unique::new();
         let overrides = table.repeated("override", "geoip.override[]").and_then(|tables| {
@@ -55,7 +59,12 @@ impl GeoipSpec {
             all(reads.map(|table| read_override(table?, &mut unique, sites, services)))
         });
         table.finish()?;
-        Ok(Self { databases: databases?, cache_file: cache_file?, overrides: overrides? })
+        Ok(Self {
+            databases: databases?,
+            cache_file: cache_file?,
+            override_files: override_files?,
+            overrides: overrides?,
+        })
     }
 }
 
