@@ -104,6 +104,11 @@ impl Locations {
         Ok(locations)
     }
 
+    /// The overrides, as they can be asked.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
     /// How many networks are told apart, of both families; unknown ones are counted, too.
     pub fn network_count(&self) -> usize {
         self.v4.count() + self.v6.count()
