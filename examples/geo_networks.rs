@@ -30,8 +30,9 @@ fn main() -> Result<()> {
     // From which address on, which sites; and from where on the next are not known yet.
     let preferred = |at: u64| {
         let answer = map.lookup(Ipv4Addr::from(at as u32).into());
-        let sites = answer.ranking.sites();
-        (&sites[..count.min(sites.len())], at + (1 << (32 - answer.scope)))
+        let mut sites = answer.ranking.whole().sites().to_vec();
+        sites.truncate(count);
+        (sites, at + (1 << (32 - answer.scope)))
     };
     let name = |site: &SiteId| catalog.sites[usize::from(site.0)].name.as_str();
     let mut out = BufWriter::new(std::io::stdout().lock());
