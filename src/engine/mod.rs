@@ -1,6 +1,6 @@
 //! The engine: one query in, one reply out, both as octets.
 //!
-//! [`Engine::answer`] is synchronous, loads the snapshot once, and on its common path
+//! [`Engine::answer`] is synchronous, sees one snapshot, and on its common path
 //! neither locks nor allocates. Every transport calls it, so the same query gets the same
 //! reply everywhere. It owns no socket and never waits.
 
