@@ -99,7 +99,9 @@ fn bind_tcp(address: SocketAddr, limits: &TcpLimits) -> Result<TcpListener, Serv
     // A restart must not wait for the last server's connections to leave TIME-WAIT.
     socket.set_reuse_address(true).map_err(set("SO_REUSEADDR"))?;
     socket.set_nonblocking(true).map_err(set("O_NONBLOCK"))?;
-    // Connections inherit these two.
+    // Connections inherit these three. Without the first a reply could wait for the
+    // acknowledgement of the one before.
+    socket.set_tcp_nodelay(true).map_err(set("TCP_NODELAY"))?;
     socket.set_send_buffer_size(TCP_SEND_OCTETS).map_err(set("SO_SNDBUF"))?;
     let unsent = limits.idle_timeout + TCP_UNSENT_GRACE;
     socket.set_tcp_user_timeout(Some(unsent)).map_err(set("TCP_USER_TIMEOUT"))?;
@@ -128,6 +130,15 @@ mod tests {
         for socket in &bound.udp {
             assert_eq!(socket.local_addr().unwrap(), bound.local);
         }
+    }
+
+    #[test]
+    fn connections_send_without_delay() {
+        let bound = bind(ANY_PORT.parse().unwrap(), 1).unwrap();
+        let _client = std::net::TcpStream::connect(bound.local).unwrap();
+        bound.tcp.set_nonblocking(false).unwrap();
+        let (connection, _) = bound.tcp.accept().unwrap();
+        assert!(connection.nodelay().unwrap());
     }
 
     #[test]

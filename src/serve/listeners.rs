@@ -17,7 +17,7 @@ use tokio::task;
 use tracing::{error, info, warn};
 
 use super::bind::BoundAddress;
-use super::tcp::{Admission, Listener, LiveCounters};
+use super::tcp::{Admission, Clerks, Listener, LiveCounters};
 use super::udp::{UdpWorkerCounters, Worker, WorkerCounters};
 use super::{Answer, Counters, ListenConfig, ServeError, TcpLimits};
 
@@ -63,7 +63,8 @@ impl Listeners {
     /// Starts to answer: UDP on threads of its own, TCP on `runtime`.
     ///
     /// `factory` is called with the address listened on, as it was configured: once in each UDP
-    /// worker thread (and again after a panic), and once per TCP connection.
+    /// worker thread and, over TCP, whenever more connections are answered at one time than
+    /// before; again after a panic.
     pub fn start<A, F>(self, factory: F, runtime: &Handle) -> Result<Serving, ServeError>
     where
         A: Answer,
@@ -83,7 +84,7 @@ impl Listeners {
             let listener = Listener {
                 listener,
                 local,
-                factory: Arc::clone(&factory),
+                clerks: Arc::new(Clerks::new(Arc::clone(&factory))),
                 admission: Arc::clone(&admission),
                 counters: Arc::clone(&serving.tcp_counters),
                 stop: serving.stop_tcp.subscribe(),

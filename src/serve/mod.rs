@@ -29,7 +29,8 @@ pub(crate) use log_limit::LogLimit;
 pub use tcp::{TcpCounters, TcpLimits};
 pub use udp::{UdpCounters, UdpWorkerCounters};
 
-/// What answers: one per worker thread or connection; keeps its own scratch memory.
+/// What answers: one per UDP worker thread, and over TCP as many as answer at one time; keeps
+/// its own scratch memory.
 pub trait Answer: Send + 'static {
     /// Answers one DNS message.
     ///

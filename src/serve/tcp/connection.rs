@@ -5,30 +5,24 @@
 //! Of the caps it knows its permit: it notes progress there, and learns there when its place
 //! is given to another.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::admission::Permit;
+use super::clerks::Clerks;
 use super::hickory::Messages;
 use super::whole::Stream;
 use super::{LiveCounters, count};
-use crate::model::Transport;
 use crate::serve::Answer;
 
 /// After a stop, a connection goes on while its next message is this close.
 const LAST_CALL: Duration = Duration::from_millis(200);
-
-thread_local! {
-    /// Where replies are made. A connection keeps of it only as much as there is to send.
-    static REPLY: RefCell<Vec<u8>> =
-        RefCell::new(Vec::with_capacity(Transport::Tcp.reply_limit()));
-}
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -47,10 +41,10 @@ pub(super) enum Ended {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S, A>(
+pub(super) async fn serve<S, A, F>(
     stream: S,
     peer: SocketAddr,
-    mut answer: A,
+    clerks: &Clerks<A, F>,
     idle_timeout: Duration,
     permit: &Permit,
     mut stop: watch::Receiver<bool>,
@@ -59,37 +53,49 @@ pub(super) async fn serve<S, A>(
 where
     S: Stream,
     A: Answer,
+    F: Fn() -> A,
 {
     let mut messages = Messages::new(stream, peer);
-    let mut stopping = false;
     let mut patience = idle_timeout;
     // Moves only when a whole message has come, which is after the reply before it has been
     // taken. So it bounds a client that is silent, one that sends octet by octet and one that
     // does not read, all alike.
     let mut deadline = Instant::now() + patience;
+    // Set anew only when it has passed, and not for every query.
+    let mut timer = pin!(sleep_until(deadline));
+    let mut taken = pin!(permit.taken());
+    let mut stop = pin!(stopped(&mut stop));
+    let mut stopping = false;
     loop {
         let next = select! {
             biased;
             // First, for it has to be heard even by a client that always has one more query.
-            () = permit.taken() => return Ended::Closed,
-            next = timeout_at(deadline, messages.next()) => next,
-            () = stopped(&mut stop), if !stopping => {
+            () = &mut taken => return Ended::Closed,
+            next = messages.next() => next,
+            () = &mut timer => match Instant::now() < deadline {
+                true => {
+                    timer.as_mut().reset(deadline);
+                    continue;
+                }
+                false if stopping => return Ended::Stopped,
+                false => return Ended::TimedOut,
+            },
+            () = &mut stop, if !stopping => {
                 stopping = true;
                 patience = patience.min(LAST_CALL);
                 deadline = deadline.min(Instant::now() + patience);
+                timer.as_mut().reset(deadline);
                 continue;
             }
         };
         let query = match next {
-            Err(_) if stopping => return Ended::Stopped,
-            Err(_) => return Ended::TimedOut,
-            Ok(None) => return Ended::ByPeer,
-            Ok(Some(Err(error))) => return Ended::Failed(error),
-            Ok(Some(Ok(query))) => query,
+            None => return Ended::ByPeer,
+            Some(Err(error)) => return Ended::Failed(error),
+            Some(Ok(query)) => query,
         };
         permit.progress();
         count(&counters.queries);
-        let Some(reply) = reply_to(&query, peer, &mut answer) else {
+        let Some(reply) = clerks.reply_to(&query, peer) else {
             count(&counters.dropped);
             return Ended::Dropped;
         };
@@ -99,16 +105,6 @@ where
         count(&counters.replies);
         deadline = Instant::now() + patience;
     }
-}
-
-/// The reply, in memory of its own size: it is kept for as long as the client does not take it.
-/// `None` is silence.
-fn reply_to(query: &[u8], peer: SocketAddr, answer: &mut impl Answer) -> Option<Vec<u8>> {
-    REPLY.with_borrow_mut(|reply| {
-        reply.clear();
-        let wanted = answer.answer(query, peer, Transport::Tcp, reply) && !reply.is_empty();
-        wanted.then(|| reply.as_slice().to_vec())
-    })
 }
 
 /// Waits for the word to stop, which the loss of who would give it also is.

@@ -22,7 +22,7 @@ const REPLIES: usize = 1;
 /// A byte stream as DNS messages.
 ///
 /// Memory: what came of the query that is coming, at most 64 KiB and what was read behind it;
-/// or, for nothing more is read before it is taken, the reply.
+/// and the replies not taken, see [`WholeMessages`].
 pub(super) struct Messages<S: Stream> {
     stream: TcpStream<AsyncIoTokioAsStd<WholeMessages<S>>>,
     replies: BufDnsStreamHandle,
@@ -36,7 +36,8 @@ impl<S: Stream> Messages<S> {
         Self { stream, replies, peer }
     }
 
-    /// Writes the reply queued last, whole, then reads the next message.
+    /// Takes the reply queued last, then reads the next message. Before it waits for more to
+    /// come, all replies are written.
     ///
     /// `None` is the end between two messages. A zero length or an end inside a message is an
     /// error. Keeps its place if dropped and called again.
@@ -45,7 +46,7 @@ impl<S: Stream> Messages<S> {
         Some(message.map(|message| message.into_parts().0))
     }
 
-    /// Queues a reply; [`Messages::next`] writes it.
+    /// Queues a reply for [`Messages::next`].
     pub(super) fn send(&mut self, reply: Vec<u8>) -> io::Result<()> {
         // hickory would cut the length to 16 bits and so break the framing.
         if reply.len() > usize::from(u16::MAX) {

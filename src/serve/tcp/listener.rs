@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error, warn};
 
 use super::admission::{Admitted, Cap, Permit};
+use super::clerks::Clerks;
 use super::connection::{Ended, serve, stopped};
 use super::{Admission, LiveCounters, count};
 use crate::serve::Answer;
@@ -35,10 +36,10 @@ static REFUSALS: LogLimit = LogLimit::new(Duration::from_secs(10));
 static PANICS: LogLimit = LogLimit::new(Duration::from_secs(10));
 
 /// The TCP side of one listen address.
-pub(crate) struct Listener<F> {
+pub(crate) struct Listener<A, F> {
     pub(crate) listener: TcpListener,
     pub(crate) local: SocketAddr,
-    pub(crate) factory: Arc<F>,
+    pub(crate) clerks: Arc<Clerks<A, F>>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<LiveCounters>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -46,7 +47,7 @@ pub(crate) struct Listener<F> {
     pub(crate) stop_grace: Duration,
 }
 
-impl<A: Answer, F: Fn() -> A> Listener<F> {
+impl<A: Answer, F: Fn() -> A + Send + Sync + 'static> Listener<A, F> {
     /// Serves until told to stop, then lets the connections end, at most for the grace.
     pub(crate) async fn run(mut self) {
         let mut connections = JoinSet::new();
@@ -95,16 +96,12 @@ impl<A: Answer, F: Fn() -> A> Listener<F> {
         }
         count(&self.counters.connections);
         let guard = OpenConnection::new(permit, Arc::clone(&self.counters));
-        // Without it a reply could wait for the acknowledgement of the one before.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%peer, %error, "cannot set TCP_NODELAY");
-        }
-        let answer = (self.factory)();
+        let clerks = Arc::clone(&self.clerks);
         let idle_timeout = self.admission.limits().idle_timeout;
         let stop = self.stop.clone();
         connections.spawn(async move {
             let OpenConnection { counters, permit } = &guard;
-            let ended = serve(stream, peer, answer, idle_timeout, permit, stop, counters).await;
+            let ended = serve(stream, peer, &clerks, idle_timeout, permit, stop, counters).await;
             match &ended {
                 Ended::TimedOut => count(&counters.timed_out),
                 Ended::Failed(error) => {

@@ -1,10 +1,11 @@
 //! TCP: one task per connection, admitted under caps, cut off when it makes no progress.
 //!
-//! `hickory` frames the messages, `whole` keeps it from making room for what has not come,
-//! `connection` is the loop of one client, `admission` the caps, `places` who is the first to
+//! `hickory` frames the messages, `whole` keeps it from making room for what has not come and
+//! from writing each reply by itself, `clerks` are who answers, `connection` is the loop of one client, `admission` the caps, `places` who is the first to
 //! go at a cap, `listener` the accepting. No TLS, no zone transfers.
 
 mod admission;
+mod clerks;
 mod connection;
 mod hickory;
 mod listener;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub(super) use admission::Admission;
+pub(super) use clerks::Clerks;
 pub(super) use listener::Listener;
 
 /// What bounds the TCP side.

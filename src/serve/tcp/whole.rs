@@ -1,21 +1,30 @@
-//! A byte stream that hands a message on only once all of it has come.
+//! A byte stream that hands a message on only once all of it has come, and writes the replies
+//! to all that came together at once.
 //!
 //! hickory makes a buffer as long as the length in front of a message says, filled with
 //! zeros, before anything of the message is there: two octets would cost us 64 KiB for as long
 //! as the connection may be idle. Here a message costs what has come of it.
+//!
+//! And it writes one reply before it reads the next query, where ten queries may lie in one
+//! segment. Here replies wait for as long as a whole query is there to be handed on, and are
+//! not more than [`ENOUGH_OCTETS`] already. Before anything more is read from the client, it
+//! has to take them.
 //!
 //! Of DNS it knows that length (RFC 1035, section 4.2.2) and nothing else.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Octets taken off the socket at once: some tens of pipelined queries.
 const READ_OCTETS: usize = 4096;
+
+/// When there is so much of replies they are written, even if more queries are there.
+const ENOUGH_OCTETS: usize = 4096;
 
 const LENGTH_OCTETS: usize = 2;
 
@@ -32,7 +41,8 @@ impl Stream for TcpStream {
     }
 }
 
-/// The stream. Memory: the message that is coming and what was read behind it.
+/// The stream. Memory: the message that is coming and what was read behind it; of replies
+/// [`ENOUGH_OCTETS`] and the one that made it enough.
 pub(super) struct WholeMessages<S: Stream> {
     stream: S,
     /// What came, from the first message on that was not handed on whole.
@@ -41,13 +51,13 @@ pub(super) struct WholeMessages<S: Stream> {
     at: usize,
     /// The end of the message that is being handed on.
     end: usize,
-    /// Whether the last write found no room: the client does not take its reply.
-    is_stuck: bool,
+    /// Replies that are not written, from the first octet on that the client has not taken.
+    unsent: Vec<u8>,
 }
 
 impl<S: Stream> WholeMessages<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, octets: Vec::new(), at: 0, end: 0, is_stuck: false }
+        Self { stream, octets: Vec::new(), at: 0, end: 0, unsent: Vec::new() }
     }
 
     /// The length of the message at the front, its own two octets included, if they are there.
@@ -56,12 +66,17 @@ impl<S: Stream> WholeMessages<S> {
         Some(LENGTH_OCTETS + usize::from(u16::from_be_bytes(*length)))
     }
 
+    /// The same, if all of that message is there.
+    fn whole_message(&self) -> Option<usize> {
+        self.announced().filter(|length| self.octets.len() - self.at >= *length)
+    }
+
     /// Hands on what it may. Whether that was anything.
     fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         if self.at == self.end {
-            match self.announced() {
-                Some(length) if self.octets.len() - self.at >= length => self.end += length,
-                _ => return false,
+            match self.whole_message() {
+                Some(length) => self.end += length,
+                None => return false,
             }
         }
         let count = buffer.remaining().min(self.end - self.at);
@@ -86,17 +101,34 @@ impl<S: Stream> WholeMessages<S> {
         self.octets.extend_from_slice(octets);
     }
 
-    fn note_write<T>(&mut self, written: Poll<T>) -> Poll<T> {
-        self.is_stuck = written.is_pending();
-        written
+    /// Waits until the client has taken all replies.
+    fn poll_taken(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut sent = 0;
+        let result = loop {
+            if sent == self.unsent.len() {
+                // An idle connection keeps no memory.
+                self.unsent = Vec::new();
+                return Poll::Ready(Ok(()));
+            }
+            match Pin::new(&mut self.stream).poll_write(context, &self.unsent[sent..]) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => sent += count,
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.unsent.drain(..sent);
+        result
     }
 }
 
 impl<S: Stream> Drop for WholeMessages<S> {
     fn drop(&mut self) {
-        // Else the kernel would hold the reply, and all before it, for a client that is not
-        // going to take them.
-        if self.is_stuck {
+        // What was answered before the end still goes, if it is taken now. Else the kernel
+        // would hold the replies, and all before them, for a client that is not going to take
+        // them.
+        let mut nobody = Context::from_waker(Waker::noop());
+        if !matches!(self.poll_taken(&mut nobody), Poll::Ready(Ok(()))) {
             self.stream.reset_on_close();
         }
     }
@@ -113,6 +145,7 @@ impl<S: Stream> AsyncRead for WholeMessages<S> {
             return Poll::Ready(Ok(()));
         }
         while !self.hand_on(buffer) {
+            ready!(self.poll_taken(context))?;
             let mut room = [MaybeUninit::uninit(); READ_OCTETS];
             let mut came = ReadBuf::uninit(&mut room);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut came))?;
@@ -130,30 +163,37 @@ impl<S: Stream> AsyncRead for WholeMessages<S> {
 
 impl<S: Stream> AsyncWrite for WholeMessages<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, octets);
-        self.note_write(written)
+        self.poll_write_vectored(context, &[io::IoSlice::new(octets)])
     }
 
-    // Length and message leave in one segment.
+    /// Takes all of it. hickory writes the length and the message so.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.note_write(written)
+        if self.unsent.len() >= ENOUGH_OCTETS {
+            ready!(self.poll_taken(context))?;
+        }
+        let before = self.unsent.len();
+        slices.iter().for_each(|slice| self.unsent.extend_from_slice(slice));
+        Poll::Ready(Ok(self.unsent.len() - before))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
+    /// Waits until the replies are taken, unless there is a query to be answered first.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        match self.unsent.len() < ENOUGH_OCTETS && self.whole_message().is_some() {
+            true => Poll::Ready(Ok(())),
+            false => self.poll_taken(context),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -206,6 +246,44 @@ mod tests {
         assert_eq!(read_now(&mut stream, 3).unwrap(), b"\0\x02e");
         assert_eq!(read_now(&mut stream, 99).unwrap(), b"f");
         assert_eq!(read_now(&mut stream, 99).unwrap(), b"");
+    }
+
+    /// Reads the next query as hickory does, and writes a reply of so many octets.
+    async fn answer(stream: &mut WholeMessages<DuplexStream>, reply: usize) {
+        assert!(read_now(stream, 2).is_some());
+        assert!(read_now(stream, 1).is_some());
+        stream.write_all(&vec![1; reply]).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+
+    fn taken_now(client: &mut DuplexStream) -> usize {
+        let mut buffer = [0; 1 << 16];
+        client.read(&mut buffer).now_or_never().map_or(0, Result::unwrap)
+    }
+
+    #[tokio::test]
+    async fn replies_wait_only_while_a_query_is_there_and_they_are_few() {
+        let (mut client, mut stream) = pair();
+        client.write_all(b"\0\x01a\0\x01b\0\x01c\0\x01d").await.unwrap();
+        for (reply, taken) in [(10, 0), (20, 0), (ENOUGH_OCTETS, 30 + ENOUGH_OCTETS), (7, 7)] {
+            answer(&mut stream, reply).await;
+            assert_eq!(taken_now(&mut client), taken);
+        }
+        assert_eq!(stream.unsent.capacity(), 0, "nothing is kept");
+    }
+
+    #[tokio::test]
+    async fn replies_go_before_more_is_read_and_at_the_end() {
+        let (mut client, mut stream) = pair();
+        client.write_all(b"\0\x01a\0\x01b\0").await.unwrap();
+        answer(&mut stream, 10).await;
+        assert!(read_now(&mut stream, 2).is_some() && read_now(&mut stream, 1).is_some());
+        assert_eq!(taken_now(&mut client), 0);
+        assert_eq!(read_now(&mut stream, 2), None);
+        assert_eq!(taken_now(&mut client), 10);
+        stream.write_all(b"last").await.unwrap();
+        drop(stream);
+        assert_eq!(taken_now(&mut client), 4);
     }
 
     #[tokio::test]
