@@ -196,22 +196,18 @@ pub(super) fn shaped(km: f64, bias: i8) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod testing {
     use super::*;
 
-    fn at(latitude: f64, longitude: f64) -> Coordinates {
-        Coordinates::new(latitude, longitude).unwrap()
-    }
-
-    fn ids(raw: &[u16]) -> Vec<SiteId> {
+    pub fn ids(raw: &[u16]) -> Vec<SiteId> {
         raw.iter().copied().map(SiteId).collect()
     }
 
     /// Sites on the equator, by longitude and bias, numbered from 0.
-    fn spec(sites: &[(f64, i8)], default_order: &[u16], tolerance_km: f64) -> RankingSpec {
+    pub fn spec(sites: &[(f64, i8)], default_order: &[u16], tolerance_km: f64) -> RankingSpec {
         let site = |(id, (longitude, bias)): (u16, &(f64, i8))| RankedSite {
             id: SiteId(id),
-            location: at(0.0, *longitude),
+            location: Coordinates::new(0.0, *longitude).unwrap(),
             bias: *bias,
         };
         RankingSpec {
@@ -222,6 +218,12 @@ mod tests {
             max_scope_v6: 56,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{ids, spec};
+    use super::*;
 
     #[test]
     fn a_list_is_completed() {

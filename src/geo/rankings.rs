@@ -396,31 +396,12 @@ impl Drafts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Override, RankedSite};
+    use super::super::Override;
+    use super::super::ranking::testing::{ids, spec};
     use super::*;
 
     fn at(longitude: f64) -> Coordinates {
         Coordinates::new(0.0, longitude).unwrap()
-    }
-
-    fn ids(raw: &[u16]) -> Vec<SiteId> {
-        raw.iter().copied().map(SiteId).collect()
-    }
-
-    /// Sites on the equator, by longitude and bias, numbered from 0.
-    fn spec(sites: &[(f64, i8)], default_order: &[u16], tolerance_km: f64) -> RankingSpec {
-        let site = |(id, (longitude, bias)): (u16, &(f64, i8))| RankedSite {
-            id: SiteId(id),
-            location: at(*longitude),
-            bias: *bias,
-        };
-        RankingSpec {
-            sites: (0..).zip(sites).map(site).collect(),
-            default_order: ids(default_order),
-            tolerance_km,
-            max_scope_v4: 24,
-            max_scope_v6: 56,
-        }
     }
 
     /// The rankings of the unknown and of these targets.
