@@ -17,6 +17,7 @@ use hashbrown::HashMap;
 use thiserror::Error;
 
 use super::{GeoMap, RankingSpec};
+use crate::model::digest;
 
 /// Our files begin with the length of their head and this, which counts formats at its end.
 const FORMAT: u64 = u64::from_le_bytes(*b"MRDNGEO\x01");
@@ -95,17 +96,10 @@ fn hash_of(spec: &RankingSpec) -> u64 {
     hasher.finish()
 }
 
-/// Another version may rank otherwise.
+/// Another version may rank otherwise. Whether another compiler counts digests differently does
+/// not matter: the file is taken for foreign or damaged then.
 fn program() -> u64 {
-    checksum(env!("CARGO_PKG_VERSION").as_bytes())
-}
-
-/// Whether another compiler would count differently does not matter: the file would be
-/// taken for damaged.
-fn checksum(octets: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(octets);
-    hasher.finish()
+    digest(env!("CARGO_PKG_VERSION").as_bytes())
 }
 
 /// Writes blocks.
@@ -124,7 +118,7 @@ impl Encoder<'_> {
         numbers.for_each(|number| self.block.extend_from_slice(&number));
         self.out.write_all(&(self.block.len() as u64).to_le_bytes())?;
         self.out.write_all(&self.block)?;
-        self.out.write_all(&checksum(&self.block).to_le_bytes())
+        self.out.write_all(&digest(&self.block).to_le_bytes())
     }
 }
 
@@ -146,7 +140,7 @@ impl<'f> Decoder<'f> {
         let length = usize::try_from(length).map_err(|_| SavedError::Damaged)?;
         let (octets, rest) = self.0.split_at_checked(length).ok_or(SavedError::Damaged)?;
         self.0 = rest;
-        match u64::from_le_bytes(self.take()?) == checksum(octets) {
+        match u64::from_le_bytes(self.take()?) == digest(octets) {
             true => Ok(octets),
             false => Err(SavedError::Damaged),
         }

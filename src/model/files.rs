@@ -19,23 +19,23 @@ pub trait Files {
 pub struct ReadFile {
     /// Where it was read from.
     pub path: PathBuf,
-    /// The [`digest`](Self::digest) of its content.
+    /// The [`digest`] of its content.
     pub digest: u64,
 }
 
 impl ReadFile {
-    /// A number that another content hardly shares: one in 2⁶⁴ does by accident, and whoever
-    /// can write our files needs no such accident.
-    pub fn digest(content: &[u8]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(content);
-        hasher.finish()
-    }
-
     /// Whether the file reads the same now.
     pub fn is_unchanged(&self, files: &dyn Files) -> bool {
-        files.read(&self.path).is_ok_and(|content| Self::digest(&content) == self.digest)
+        files.read(&self.path).is_ok_and(|content| digest(&content) == self.digest)
     }
+}
+
+/// A number that another content hardly shares: one in 2⁶⁴ does by accident, and whoever can
+/// write our files needs no such accident.
+pub fn digest(content: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(content);
+    hasher.finish()
 }
 
 /// Files held in memory, by exact path: for the demo and for tests.

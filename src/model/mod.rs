@@ -19,9 +19,9 @@ pub use endpoint::{
     AdminState, Endpoint, EndpointTarget, Family, ServiceId, Site, SiteId, TargetId, Weight,
     WeightError,
 };
-pub use files::{Files, MemoryFiles, ReadFile};
+pub use files::{Files, MemoryFiles, ReadFile, digest};
 pub use lookup_name::{LookupName, name_hash};
-pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels};
+pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels, name_octets};
 pub use place::{Coordinates, CoordinatesError, EARTH_RADIUS_KM};
 pub use prefix::{Prefix, PrefixError};
 pub use record_type::{RecordType, RecordTypeError};

@@ -140,6 +140,11 @@ pub fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The octets of the uncompressed name at the start of `wire`, root label included.
+pub fn name_octets(wire: &[u8]) -> usize {
+    labels(wire).map(|label| 1 + label.len()).sum::<usize>() + 1
+}
+
 /// Lowercases ASCII letters in place. Length octets are at most 63, below `A`, so a
 /// whole wire-format name may be passed.
 pub fn ascii_lowercase(octets: &mut [u8]) {

@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{RecordType, labels};
+use crate::model::{RecordType, labels, name_octets};
 use crate::zone::{CompressedSoa, Rrset};
 
 use super::extended_error::ExtendedError;
@@ -181,10 +181,9 @@ impl<'b> ResponseWriter<'b> {
             return false;
         }
         let apex_at = HEADER_OCTETS + apex_at;
-        let [p1, p2] = (0xc000 | apex_at as u16).to_be_bytes();
-        let [s1, s2, s3, s4] = ttl.to_be_bytes();
-        let [l1, l2] = (soa.octets() as u16).to_be_bytes();
-        self.out.extend_from_slice(&[p1, p2, 0, 6, 0, 1, s1, s2, s3, s4, l1, l2]);
+        let head = record_head(0xc000 | apex_at as u16, RecordType::SOA, CLASS_IN, ttl);
+        self.out.extend_from_slice(&head[..10]);
+        self.out.extend_from_slice(&(soa.octets() as u16).to_be_bytes());
         soa.write(apex_at, self.out);
         self.counts[Section::Authority as usize] += 1;
         true
@@ -251,15 +250,13 @@ impl<'b> ResponseWriter<'b> {
         rdata: &[u8],
     ) -> bool {
         let mark = self.mark();
-        let [p1, p2] = QUESTION_POINTER.to_be_bytes();
-        let ([t1, t2], [c1, c2]) = (rtype.0.to_be_bytes(), class.to_be_bytes());
-        let [s1, s2, s3, s4] = ttl.to_be_bytes();
+        let head = record_head(QUESTION_POINTER, rtype, class, ttl);
         // At once, for that is a few instructions; piece by piece it is many.
         match owner {
-            None => self.out.extend_from_slice(&[p1, p2, t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]),
+            None => self.out.extend_from_slice(&head),
             Some(owner) => {
                 self.name(owner);
-                self.out.extend_from_slice(&[t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]);
+                self.out.extend_from_slice(&head[2..]);
             }
         }
         let length_at = self.out.len() - 2;
@@ -400,16 +397,19 @@ impl<'b> ResponseWriter<'b> {
     }
 }
 
+/// A record up to its RDATA, of a length still to be known; the owner is a pointer.
+fn record_head(owner: u16, rtype: RecordType, class: u16, ttl: u32) -> [u8; 12] {
+    let ([p1, p2], [t1, t2], [c1, c2]) =
+        (owner.to_be_bytes(), rtype.0.to_be_bytes(), class.to_be_bytes());
+    let [s1, s2, s3, s4] = ttl.to_be_bytes();
+    [p1, p2, t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]
+}
+
 fn has_compressible_names(rtype: RecordType) -> bool {
     matches!(
         rtype,
         RecordType::NS | RecordType::CNAME | RecordType::PTR | RecordType::MX | RecordType::SOA
     )
-}
-
-/// The octets of the uncompressed name at the start of `wire`, root label included.
-fn name_octets(wire: &[u8]) -> usize {
-    labels(wire).map(|label| 1 + label.len()).sum::<usize>() + 1
 }
 
 #[cfg(test)]

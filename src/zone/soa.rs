@@ -1,7 +1,7 @@
 //! The SOA record as a negative answer carries it: its names compressed when the zone is made,
 //! so that "no" costs no more than an answer.
 
-use crate::model::WireName;
+use crate::model::{WireName, name_octets};
 
 /// SOA RDATA (RFC 1035, section 3.3.13), its names compressed against the apex, wherever that
 /// will stand in a message, and against each other.
@@ -82,11 +82,6 @@ fn suffixes(name: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let next = |at: &usize| Some(at + 1 + usize::from(*name.get(*at)?));
     let starts = std::iter::successors(Some(0), next);
     starts.map(|at| (at, &name[at..])).take_while(|(_, suffix)| suffix.first() > Some(&0))
-}
-
-/// The octets of the uncompressed name at the start of `wire`, root label included.
-fn name_octets(wire: &[u8]) -> usize {
-    suffixes(wire).last().map_or(1, |(at, last)| at + usize::from(last[0]) + 2)
 }
 
 #[cfg(test)]

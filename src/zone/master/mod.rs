@@ -22,7 +22,7 @@ mod units;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Files, ReadFile, RecordType, WireName};
+use crate::model::{Files, ReadFile, RecordType, WireName, digest};
 
 use super::error::ZoneError;
 use super::record::{Place, Record};
@@ -135,7 +135,7 @@ impl Reader<'_> {
     fn read_file(&mut self, path: &Path, scope: &mut Scope) -> std::io::Result<()> {
         let text = self.files.read(path)?;
         if !self.result.files.iter().any(|seen| seen.path == path) {
-            let digest = ReadFile::digest(&text);
+            let digest = digest(&text);
             self.result.files.push(ReadFile { path: path.to_path_buf(), digest });
         }
         let file: Arc<Path> = path.into();
