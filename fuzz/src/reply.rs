@@ -24,7 +24,7 @@ const NEVER_SET: u8 = 0xf0;
 /// What a query says, as far as its reply shows it.
 struct Asked<'q> {
     question: &'q [u8],
-    edns: Option<Edns>,
+    edns: Option<Edns<'q>>,
     /// The code it is rejected with, if it is.
     rejection: Option<Rcode>,
 }
@@ -102,7 +102,7 @@ fn question_end(message: &[u8]) -> usize {
 }
 
 /// The reply as hickory reads it, to its last octet.
-fn decode(reply: &[u8], asked: Option<&Edns>) -> Message {
+fn decode(reply: &[u8], asked: Option<&Edns<'_>>) -> Message {
     let mut reply = reply.to_vec();
     if asked.and_then(|edns| edns.client_subnet).is_some_and(says_nothing) {
         name_the_family(&mut reply);
@@ -131,7 +131,7 @@ fn says_nothing(subnet: ClientSubnet) -> bool {
 }
 
 /// An OPT answers an OPT, and Client Subnet answers Client Subnet.
-fn check_edns(message: &Message, asked: Option<&Edns>, max_udp: u16) {
+fn check_edns(message: &Message, asked: Option<&Edns<'_>>, max_udp: u16) {
     assert_eq!(message.edns.is_some(), asked.is_some(), "OPT");
     let (Some(edns), Some(asked)) = (&message.edns, asked) else { return };
     assert_eq!(edns.version(), 0, "EDNS version");

@@ -27,6 +27,17 @@ pub(super) struct Scratch {
     additional: LookupName,
     /// Hashes of the names whose addresses were added.
     added: Vec<u64>,
+    /// Where the question led so far.
+    trail: Vec<Hop>,
+}
+
+/// One name on the way, looked up.
+#[derive(Debug, Clone, Copy)]
+struct Hop {
+    /// The hash of the name.
+    name: u64,
+    /// The hash of the owner of the DNAME met there, if one was.
+    redirected_by: Option<u64>,
 }
 
 /// One question on its way.
@@ -38,12 +49,9 @@ pub(super) struct Chase<'a, 'b> {
     name: &'a mut LookupName,
     additional: &'a mut LookupName,
     added: &'a mut Vec<u64>,
+    /// Every name looked up before the present one.
+    trail: &'a mut Vec<Hop>,
     random: &'a mut Random,
-    /// Hashes of the names looked up so far.
-    visited: [u64; MAX_ALIASES + 1],
-    /// Hashes of the owners of the DNAMEs met on the way, by hop; 0 where there was none.
-    redirected_by: [u64; MAX_ALIASES + 1],
-    hops: usize,
     authoritative: bool,
     bits_read: u8,
     subject: Subject,
@@ -100,6 +108,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         random: &'a mut Random,
     ) -> Self {
         scratch.added.clear();
+        scratch.trail.clear();
         Self {
             snapshot,
             query,
@@ -108,10 +117,8 @@ impl<'a, 'b> Chase<'a, 'b> {
             name: &mut scratch.name,
             additional: &mut scratch.additional,
             added: &mut scratch.added,
+            trail: &mut scratch.trail,
             random,
-            visited: [0; MAX_ALIASES + 1],
-            redirected_by: [0; MAX_ALIASES + 1],
-            hops: 0,
             authoritative: false,
             bits_read: 0,
             subject: Subject::Error,
@@ -126,11 +133,11 @@ impl<'a, 'b> Chase<'a, 'b> {
                 Step::Done(rcode) => break rcode,
                 Step::Follow if self.writer.is_truncated() => break Rcode::NoError,
                 Step::Follow => {
-                    let hash = self.name.full_hash();
-                    if self.hops == MAX_ALIASES || self.visited[..self.hops + 1].contains(&hash) {
+                    let next = self.name.full_hash();
+                    let was_there = self.trail.iter().any(|hop| hop.name == next);
+                    if was_there || self.trail.len() > MAX_ALIASES {
                         break Rcode::NoError;
                     }
-                    self.hops += 1;
                 }
             }
         };
@@ -168,12 +175,12 @@ impl<'a, 'b> Chase<'a, 'b> {
     }
 
     fn step(&mut self) -> Step {
-        self.visited[self.hops] = self.name.full_hash();
         let snapshot = self.snapshot;
         let qtype = self.query.qtype;
         let Some(zone) = snapshot.catalog.zones.find_for(self.name, qtype) else {
             // An alias that leaves our zones is the resolver's to follow.
-            return Step::Done(if self.hops == 0 { Rcode::Refused } else { Rcode::NoError });
+            let is_first = self.trail.is_empty();
+            return Step::Done(if is_first { Rcode::Refused } else { Rcode::NoError });
         };
         let found = zone.lookup(self.name, qtype);
         let apex = self.name.suffix_hash(zone.apex_labels());
@@ -181,7 +188,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             Found::Referral { .. } => Subject::Referral(apex),
             Found::NoData => Subject::NoData(apex),
             Found::NxDomain => Subject::NxDomain(apex),
-            _ => Subject::Name(self.visited[0]),
+            _ => Subject::Name(self.trail.first().map_or(self.name.full_hash(), |hop| hop.name)),
         };
         if !matches!(found, Found::Referral { .. }) {
             self.authoritative = true;
@@ -196,7 +203,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             Found::Service { service } => self.service(zone, service),
             Found::Cname(rrset) => {
                 self.put(rrset);
-                self.follow(rrset.rdatas().next().unwrap_or_default())
+                self.follow(rrset.rdatas().next().unwrap_or_default(), None)
             }
             Found::Dname { rrset, labels } => self.redirect(rrset, labels),
             Found::Referral { cut, labels } => self.refer(zone, cut, labels),
@@ -208,11 +215,10 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// Puts an RRset of the current name into the answer, or says that it did not fit. A
     /// DNAME that led here is there already (RFC 2181, section 5).
     fn put(&mut self, rrset: &Rrset) -> bool {
-        let own = self.name.full_hash();
-        if rrset.rtype() == RecordType::DNAME && self.redirected_by[..self.hops].contains(&own) {
+        if rrset.rtype() == RecordType::DNAME && self.was_redirected_by(self.name.full_hash()) {
             return true;
         }
-        let owner = owner_of(self.hops, self.name);
+        let owner = owner_of(self.trail, self.name);
         let fitted = self.writer.rrset(Section::Answer, owner, rrset, rrset.ttl());
         self.truncate_unless(fitted)
     }
@@ -224,8 +230,15 @@ impl<'a, 'b> Chase<'a, 'b> {
         fitted
     }
 
-    /// Goes on with an alias's target, an uncompressed wire-format name.
-    fn follow(&mut self, target: &[u8]) -> Step {
+    /// Whether a DNAME that has led here has an owner of this hash.
+    fn was_redirected_by(&self, owner: u64) -> bool {
+        self.trail.iter().any(|hop| hop.redirected_by == Some(owner))
+    }
+
+    /// Goes on with an alias's target, an uncompressed wire-format name. `redirected_by` is the
+    /// hash of the DNAME's owner, if the alias is made by one.
+    fn follow(&mut self, target: &[u8], redirected_by: Option<u64>) -> Step {
+        self.trail.push(Hop { name: self.name.full_hash(), redirected_by });
         match self.name.fill(target) {
             Some(_) => Step::Follow,
             None => Step::Done(Rcode::NoError),
@@ -237,31 +250,30 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn redirect(&mut self, dname: &Rrset, labels: usize) -> Step {
         let owner_at = self.name.suffix_start(labels);
         let owner_hash = self.name.suffix_hash(labels);
-        if !self.redirected_by[..self.hops].contains(&owner_hash) {
+        if !self.was_redirected_by(owner_hash) {
             let owner = Some(self.name.suffix(labels));
             let fitted = self.writer.rrset(Section::Answer, owner, dname, dname.ttl());
             if !self.truncate_unless(fitted) {
                 return Step::Done(Rcode::NoError);
             }
         }
-        self.redirected_by[self.hops] = owner_hash;
         let target = dname.rdatas().next().unwrap_or_default();
         if owner_at + target.len() > MAX_NAME_OCTETS {
             return Step::Done(Rcode::YxDomain);
         }
         // The case of the question is kept where the question is the alias.
-        let original = if self.hops == 0 { self.query.question } else { self.name.as_wire() };
+        let original = if self.trail.is_empty() { self.query.question } else { self.name.as_wire() };
         let mut made = [0; MAX_NAME_OCTETS];
         made[..owner_at].copy_from_slice(&original[..owner_at]);
         made[owner_at..owner_at + target.len()].copy_from_slice(target);
         let made = &made[..owner_at + target.len()];
-        let owner = owner_of(self.hops, self.name);
+        let owner = owner_of(self.trail, self.name);
         let fitted =
             self.writer.record(Section::Answer, owner, RecordType::CNAME, dname.ttl(), made);
         if !self.truncate_unless(fitted) || self.query.qtype == RecordType::CNAME {
             return Step::Done(Rcode::NoError);
         }
-        self.follow(made)
+        self.follow(made, Some(owner_hash))
     }
 
     /// A delegation: the child's name servers, and the addresses of those we know.
@@ -341,13 +353,12 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn negative(&mut self, zone: &Zone, rcode: Rcode, ttl_cap: Option<u32>) -> Step {
         let ttl = zone.negative_ttl().min(ttl_cap.unwrap_or(u32::MAX));
         let apex_at = self.name.suffix_start(zone.apex_labels());
-        let fitted = match self.hops {
-            0 if zone.apex_labels() > 0 => self.writer.soa(zone.compressed_soa(), apex_at, ttl),
+        let fitted = if self.trail.is_empty() && zone.apex_labels() > 0 {
+            self.writer.soa(zone.compressed_soa(), apex_at, ttl)
+        } else {
             // The name reached is not the question's, or the apex is the root: not pointed at.
-            _ => {
-                let apex = &self.name.as_wire()[apex_at..];
-                self.writer.rrset(Section::Authority, Some(apex), zone.soa(), ttl)
-            }
+            let apex = &self.name.as_wire()[apex_at..];
+            self.writer.rrset(Section::Authority, Some(apex), zone.soa(), ttl)
         };
         self.truncate_unless(fitted);
         Step::Done(rcode)
@@ -383,14 +394,14 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, picks: &Picks, ttl: u32) -> Step {
         let service = &entry.steering;
         if let Some(EndpointTarget::Alias(target)) = service.served(picks).next() {
-            let owner = owner_of(self.hops, self.name);
+            let owner = owner_of(self.trail, self.name);
             let rdata = target.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
             let asked_itself = matches!(self.query.qtype, RecordType::CNAME | RecordType::ANY);
             if !self.truncate_unless(fitted) || asked_itself {
                 return Step::Done(Rcode::NoError);
             }
-            return self.follow(rdata);
+            return self.follow(rdata, None);
         }
         if self.query.qtype == RecordType::CNAME {
             return self.negative(zone, Rcode::NoError, Some(ttl));
@@ -399,15 +410,15 @@ impl<'a, 'b> Chase<'a, 'b> {
             EndpointTarget::Address(address) => Some(*address),
             EndpointTarget::Alias(_) => None,
         });
-        let fitted = self.writer.addresses(owner_of(self.hops, self.name), addresses, ttl);
+        let fitted = self.writer.addresses(owner_of(self.trail, self.name), addresses, ttl);
         self.truncate_unless(fitted);
         Step::Done(Rcode::NoError)
     }
 }
 
 /// The owner to write: nothing for the question's own name, which is pointed at.
-fn owner_of(hops: usize, name: &LookupName) -> Option<&[u8]> {
-    (hops > 0).then(|| name.as_wire())
+fn owner_of<'n>(trail: &[Hop], name: &'n LookupName) -> Option<&'n [u8]> {
+    (!trail.is_empty()).then(|| name.as_wire())
 }
 
 /// Whether an uncompressed name lies at or below `ancestor` (lowercase).

@@ -101,7 +101,8 @@ impl Engine {
         let visit = Visit { snapshot, instance, listener: *listener, peer: peer.ip(), transport };
         let reception = Reception::new(edns, &visit);
         let room = visit.reply_octets(edns);
-        let mut writer = ResponseWriter::new(reply, names, header, question, room, reception.opt);
+        let opt = reception.opt.as_ref();
+        let mut writer = ResponseWriter::new(reply, names, header, question, room, opt);
         let start = writer.mark();
         let Chased { answered, subject, .. } = match parsed {
             Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch, random),
@@ -134,7 +135,7 @@ impl<'a> Visit<'a> {
     }
 
     /// How long a reply may be: over UDP the smaller of what the client and we take.
-    fn reply_octets(&self, edns: Option<Edns>) -> usize {
+    fn reply_octets(&self, edns: Option<&Edns<'_>>) -> usize {
         match (self.transport, edns) {
             (Transport::Tcp, _) => MAX_STREAM_OCTETS,
             (Transport::Udp, None) => PLAIN_UDP_OCTETS,

@@ -27,18 +27,18 @@ pub(super) struct Reception<'a> {
 }
 
 impl<'a> Reception<'a> {
-    pub(super) fn new(edns: Option<Edns>, visit: &Visit<'a>) -> Self {
+    pub(super) fn new(edns: Option<&Edns<'_>>, visit: &Visit<'a>) -> Self {
         let Visit { instance, peer, transport, .. } = *visit;
         let settings = visit.settings();
         let Some(edns) = edns else {
             return Self { opt: None, proof: None, must_prove_itself: false };
         };
-        let mut opt = ReplyOpt::to(&edns, settings.max_udp_payload);
-        if edns.wants_nsid {
-            opt.nsid = identity(visit);
+        let mut opt = ReplyOpt::to(edns, settings.max_udp_payload);
+        if edns.wants_nsid && let Some(identity) = identity(visit) {
+            opt.set_nsid(identity);
         }
         if edns.wants_keepalive && transport == Transport::Tcp {
-            opt.keepalive = Some(settings.tcp_idle_timeout);
+            opt.set_keepalive(settings.tcp_idle_timeout);
         }
         let cookies = &settings.cookies;
         let checked = edns.cookie.filter(|_| cookies.enabled).map(|cookie| {

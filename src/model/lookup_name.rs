@@ -52,22 +52,24 @@ impl LookupName {
     /// many octets it took. `None` if there is no complete valid name; the buffer then
     /// holds nothing usable.
     pub fn fill(&mut self, wire: &[u8]) -> Option<usize> {
+        // Nothing beyond is part of a name: one bound for both.
+        let wire = &wire[..wire.len().min(MAX_NAME_OCTETS)];
         let mut at = 0;
         let mut label_count = 0;
         loop {
-            let length = usize::from(*wire.get(at)?);
-            let end = at + 1 + length;
-            // 63 is the longest label (RFC 1035, section 2.3.4); the two high bits mark
-            // pointers, which a name looked up never has.
-            if length > 63 || end > MAX_NAME_OCTETS || end > wire.len() {
-                return None;
-            }
-            self.starts[label_count] = at as u8;
+            let length = *wire.get(at)?;
+            // A label has two octets at least, so there is a place for each.
+            *self.starts.get_mut(label_count)? = at as u8;
             if length == 0 {
                 break;
             }
+            // 63 is the longest label (RFC 1035, section 2.3.4); the two high bits mark
+            // pointers, which a name looked up never has.
+            if length > 63 {
+                return None;
+            }
             label_count += 1;
-            at = end;
+            at += 1 + usize::from(length);
         }
         let total = at + 1;
         self.copy_lowercase(&wire[..total]);
@@ -84,42 +86,20 @@ impl LookupName {
         for (place, word) in places.iter_mut().zip(words) {
             *place = lowercase(u64::from_le_bytes(*word)).to_le_bytes();
         }
-        let mut last = [0; 8];
-        for (octet, value) in last.iter_mut().zip(rest) {
-            *octet = *value;
-        }
-        places[words.len()] = lowercase(u64::from_le_bytes(last)).to_le_bytes();
+        let last = rest.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet));
+        places[words.len()] = lowercase(last).to_le_bytes();
     }
 
     fn hash_suffixes(&mut self) {
         let count = usize::from(self.label_count);
         let mut hash = ROOT_HASH;
         self.hashes[0] = hash;
-        let mut end = usize::from(self.starts[count]);
-        for (labels, &start) in (1..).zip(self.starts[..count].iter().rev()) {
-            hash = self.extend_hash(hash, usize::from(start), end);
-            self.hashes[labels] = hash;
-            end = usize::from(start);
+        let mut end = self.length - 1;
+        for (start, place) in self.starts[..count].iter().rev().zip(&mut self.hashes[1..]) {
+            hash = extend_hash(&self.octets, hash, *start, end);
+            *place = hash;
+            end = *start;
         }
-    }
-
-    /// Extends the hash of a name by the label to its left, length octet included, which lies
-    /// at `start..end`.
-    ///
-    /// Multiply-and-fold over eight octets at a time. Only names that an operator wrote are
-    /// ever stored, so no secret key is needed: a client can choose what it looks for, not
-    /// what lies in a bucket.
-    fn extend_hash(&self, mut hash: u64, start: usize, end: usize) -> u64 {
-        let mut at = start;
-        while at < end {
-            let word =
-                self.octets[at..].first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
-            let beyond = (at + 8).saturating_sub(end) as u32;
-            let product = u128::from(hash ^ (word << (8 * beyond))) * 0xa076_1d64_78bd_642f_u128;
-            hash = (product as u64) ^ ((product >> 64) as u64) ^ 0xe703_7ed1_a0b4_28db;
-            at += 8;
-        }
-        hash
     }
 
     /// The whole name, lowercase, in wire form.
@@ -177,6 +157,28 @@ impl fmt::Debug for LookupName {
 /// The hash of a stored name, as [`LookupName::suffix_hash`] computes it for a query.
 pub fn name_hash(name: &WireName) -> u64 {
     LookupName::of(name).full_hash()
+}
+
+/// Extends the hash of a name by the label to its left, length octet included, which lies at
+/// `start..end` of `octets`.
+///
+/// Multiply-and-fold over eight octets at a time. Only names that an operator wrote are
+/// ever stored, so no secret key is needed: a client can choose what it looks for, not
+/// what lies in a bucket.
+fn extend_hash(octets: &[u8; BUFFER_OCTETS], mut hash: u64, start: u8, end: u8) -> u64 {
+    let mut at = start;
+    let mut left = end - start;
+    loop {
+        let word = octets[usize::from(at)..].first_chunk().map_or(0, |o| u64::from_le_bytes(*o));
+        let word = if left < 8 { word << (8 * (8 - u32::from(left))) } else { word };
+        let product = u128::from(hash ^ word) * 0xa076_1d64_78bd_642f_u128;
+        hash = (product as u64) ^ ((product >> 64) as u64) ^ 0xe703_7ed1_a0b4_28db;
+        if left <= 8 {
+            return hash;
+        }
+        left -= 8;
+        at += 8;
+    }
 }
 
 const ROOT_HASH: u64 = 0x9e37_79b9_7f4a_7c15;

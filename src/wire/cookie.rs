@@ -32,13 +32,12 @@ pub struct CookieSecrets {
     others: Box<[[u8; 16]]>,
 }
 
-/// A COOKIE option as it stood in a query.
+/// A COOKIE option as it stands in a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cookie {
-    client: [u8; 8],
-    /// The server's half, `server_octets` of it; none if the client has none yet.
-    server: [u8; 32],
-    server_octets: u8,
+pub struct Cookie<'p> {
+    client: &'p [u8; 8],
+    /// The server's half; empty if the client has none yet.
+    server: &'p [u8],
 }
 
 /// What a cookie proves, and the one to send back.
@@ -74,18 +73,13 @@ impl fmt::Debug for CookieSecrets {
     }
 }
 
-impl Cookie {
+impl<'p> Cookie<'p> {
     /// Reads the option's payload: the client's 8 octets, then none or 8 to 32 of a server.
     /// `None` if it has any other length, which makes the message malformed (RFC 7873,
     /// section 5.2.2).
-    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
+    pub(super) fn parse(payload: &'p [u8]) -> Option<Self> {
         let (client, server) = payload.split_first_chunk::<8>()?;
-        if !matches!(server.len(), 0 | 8..=32) {
-            return None;
-        }
-        let mut octets = [0; 32];
-        octets[..server.len()].copy_from_slice(server);
-        Some(Self { client: *client, server: octets, server_octets: server.len() as u8 })
+        matches!(server.len(), 0 | 8..=32).then_some(Self { client, server })
     }
 
     /// Checks the cookie of a query that came from `client` at `now`, in seconds since 1970.
@@ -97,11 +91,11 @@ impl Cookie {
     /// | ours, but over half an hour old or of another secret than the current | valid | a new one |
     /// | ours | valid | the same |
     pub fn check(&self, client: IpAddr, now: u32, secrets: &CookieSecrets) -> CheckedCookie {
-        let client_part = ClientCookie::from_octets(self.client);
+        let client_part = ClientCookie::from_octets(*self.client);
         let make =
             || StandardServerCookie::calculate(client_part, Serial(now), client, &secrets.current);
         let (proof, server) = match self.standard() {
-            _ if self.server_octets == 0 => (Proof::Unknown, make()),
+            _ if self.server.is_empty() => (Proof::Unknown, make()),
             None => (Proof::Wrong, make()),
             Some(server) => {
                 let age = now.wrapping_sub(server.timestamp().into_int()) as i32;
@@ -118,7 +112,7 @@ impl Cookie {
             }
         };
         let mut reply = [0; REPLY_COOKIE_OCTETS];
-        reply[..8].copy_from_slice(&self.client);
+        reply[..8].copy_from_slice(self.client);
         reply[8] = server.version();
         reply[9..12].copy_from_slice(&server.reserved());
         reply[12..16].copy_from_slice(&server.timestamp().into_int().to_be_bytes());
@@ -128,11 +122,8 @@ impl Cookie {
 
     /// The server's half, if it has the form of RFC 9018, section 4.
     fn standard(&self) -> Option<StandardServerCookie> {
-        let octets = &self.server[..usize::from(self.server_octets)];
-        if octets.len() != 16 || octets[0] != 1 {
-            return None;
-        }
-        ServerCookie::from_octets(octets).try_to_standard()
+        let is_standard = self.server.len() == 16 && self.server[0] == 1;
+        is_standard.then(|| ServerCookie::from_octets(self.server).try_to_standard())?
     }
 }
 
@@ -147,10 +138,8 @@ mod tests {
         std::array::from_fn(octet)
     }
 
-    fn cookie(hex: &str) -> Cookie {
-        let payload: Vec<u8> =
-            (0..hex.len() / 2).map(|at| octets::<1>(&hex[2 * at..])[0]).collect();
-        Cookie::parse(&payload).unwrap()
+    fn payload(hex: &str) -> Vec<u8> {
+        (0..hex.len() / 2).map(|at| octets::<1>(&hex[2 * at..])[0]).collect()
     }
 
     #[test]
@@ -205,7 +194,9 @@ mod tests {
         ] {
             let secrets: Vec<[u8; 16]> = secrets.iter().map(|hex| octets(hex)).collect();
             let secrets = CookieSecrets::new(secrets[0], &secrets[1..]);
-            let checked = cookie(asked).check(client.parse().unwrap(), now, &secrets);
+            let payload = payload(asked);
+            let cookie = Cookie::parse(&payload).unwrap();
+            let checked = cookie.check(client.parse().unwrap(), now, &secrets);
             assert_eq!(checked, CheckedCookie { proof, reply: octets(answered) }, "{asked}");
         }
     }
@@ -215,7 +206,8 @@ mod tests {
         let secrets = CookieSecrets::new([7; 16], &[]);
         let client: IpAddr = "192.0.2.1".parse().unwrap();
         let made_at = u32::MAX - 20 * MINUTE; // Time wraps within the hour.
-        let ours = cookie("0102030405060708").check(client, made_at, &secrets).reply;
+        let first = Cookie::parse(&[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+        let ours = first.check(client, made_at, &secrets).reply;
         let ours = Cookie::parse(&ours).unwrap();
         for (from, later, by, proof, same) in [
             ("192.0.2.1", 0, &secrets, Proof::Valid, true),
@@ -241,7 +233,8 @@ mod tests {
     fn another_server_s_cookie_is_wrong_and_not_malformed() {
         let secrets = CookieSecrets::new([7; 16], &[]);
         for server in [8, 15, 16, 17, 32] {
-            let cookie = Cookie::parse(&vec![1; 8 + server]).unwrap();
+            let payload = vec![1; 8 + server];
+            let cookie = Cookie::parse(&payload).unwrap();
             let checked = cookie.check("192.0.2.1".parse().unwrap(), 0, &secrets);
             assert_eq!(checked.proof, Proof::Wrong, "{server}");
         }

@@ -25,7 +25,7 @@ pub(super) const OPTION_HEADER_OCTETS: usize = 4;
 
 /// What a query's OPT says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Edns {
+pub struct Edns<'p> {
     /// The largest UDP payload the sender takes, at least 512 (RFC 6891, section 6.2.3).
     pub udp_payload: u16,
     /// DNSSEC OK (RFC 3225).
@@ -35,7 +35,7 @@ pub struct Edns {
     /// Client Subnet, the first if there are several.
     pub client_subnet: Option<ClientSubnet>,
     /// A DNS cookie, the first if there are several (RFC 7873, section 5.2).
-    pub cookie: Option<Cookie>,
+    pub cookie: Option<Cookie<'p>>,
     /// Whether the server's name is asked for (RFC 5001).
     pub wants_nsid: bool,
     /// Whether the idle time of the connection is asked for (RFC 7828).
@@ -121,52 +121,51 @@ impl ClientSubnet {
 
     /// Writes the payload: as it came, but for the scope (RFC 7871, section 7.2.1).
     pub(super) fn write_payload(&self, out: &mut Vec<u8>, scope: u8) {
-        out.extend_from_slice(&self.family.to_be_bytes());
-        out.extend_from_slice(&[self.source, scope]);
+        let [f1, f2] = self.family.to_be_bytes();
+        out.extend_from_slice(&[f1, f2, self.source, scope]);
         out.extend_from_slice(self.address_octets());
     }
 }
 
-impl Edns {
-    /// Reads an OPT's fixed part and options. `class` and `ttl` are the record's fields.
-    ///
-    /// # Errors
-    /// What was readable, if an option runs over the end or is malformed.
-    pub(super) fn parse(class: u16, ttl: u32, options: &[u8]) -> Result<Self, Self> {
-        let mut edns = Self {
+impl<'p> Edns<'p> {
+    /// An OPT's fixed part; `class` and `ttl` are the record's fields.
+    pub(super) fn of(class: u16, ttl: u32) -> Self {
+        Self {
             udp_payload: class.max(512),
             dnssec_ok: ttl & 0x8000 != 0,
             version: (ttl >> 16) as u8,
             ..Self::default()
-        };
-        if edns.version > 0 {
-            // What options of another version look like is not known here; BADVERS is the
-            // caller's to say (RFC 6891, section 6.1.3).
-            return Ok(edns);
+        }
+    }
+
+    /// Takes in the options. Returns whether they are well-formed, as far as we can tell; what
+    /// was readable is there in any case.
+    pub(super) fn read(&mut self, options: &'p [u8]) -> bool {
+        // What options of another version look like is not known here; BADVERS is the
+        // caller's to say (RFC 6891, section 6.1.3).
+        if self.version > 0 {
+            return true;
         }
         let mut rest = options;
         while !rest.is_empty() {
-            let Some((head, after)) = rest.split_at_checked(OPTION_HEADER_OCTETS) else {
-                return Err(edns);
-            };
-            let code = u16::from_be_bytes([head[0], head[1]]);
-            let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
-            let Some((payload, next)) = after.split_at_checked(length) else { return Err(edns) };
-            if !edns.take(code, payload) {
-                return Err(edns);
+            let Some((&[c1, c2, l1, l2], after)) = rest.split_first_chunk() else { return false };
+            let length = usize::from(u16::from_be_bytes([l1, l2]));
+            let Some((payload, next)) = after.split_at_checked(length) else { return false };
+            if !self.take(u16::from_be_bytes([c1, c2]), payload) {
+                return false;
             }
             rest = next;
         }
-        Ok(edns)
+        true
     }
 
     /// Takes in one option. Returns whether it was well-formed, as far as we can tell.
-    fn take(&mut self, code: u16, payload: &[u8]) -> bool {
+    fn take(&mut self, code: u16, payload: &'p [u8]) -> bool {
         match code {
             CLIENT_SUBNET => {
-                let subnet = ClientSubnet::parse(payload);
-                self.client_subnet = self.client_subnet.or(subnet);
-                subnet.is_some()
+                let Some(subnet) = ClientSubnet::parse(payload) else { return false };
+                self.client_subnet.get_or_insert(subnet);
+                true
             }
             COOKIE if self.cookie.is_none() => {
                 self.cookie = Cookie::parse(payload);
@@ -215,33 +214,38 @@ mod tests {
         }
     }
 
+    fn edns(options: &[u8]) -> Option<Edns<'_>> {
+        let mut edns = Edns::of(1232, 0);
+        edns.read(options).then_some(edns)
+    }
+
     #[test]
     fn options_must_not_run_over() {
-        assert!(Edns::parse(1232, 0, &[0, 99, 0, 2, 1, 2]).is_ok());
-        assert!(Edns::parse(1232, 0, &[0, 99, 0, 3, 1, 2]).is_err());
-        assert!(Edns::parse(1232, 0, &[0, 99, 0]).is_err());
+        assert!(edns(&[0, 99, 0, 2, 1, 2]).is_some());
+        assert!(edns(&[0, 99, 0, 3, 1, 2]).is_none());
+        assert!(edns(&[0, 99, 0]).is_none());
     }
 
     #[test]
     fn small_payloads_count_as_512() {
-        assert_eq!(Edns::parse(0, 0, &[]).unwrap().udp_payload, 512);
+        assert_eq!(Edns::of(0, 0).udp_payload, 512);
     }
 
     #[test]
     fn knows_some_options_and_passes_over_the_others() {
         let options =
             [&[0, 3, 0, 0, 0, 99, 0, 1, 7, 0, 11, 0, 0, 0, 10, 0, 8][..], &[5; 8]].concat();
-        let edns = Edns::parse(1232, 0, &options).unwrap();
-        assert!(edns.wants_nsid && edns.wants_keepalive && edns.cookie.is_some());
-        assert_eq!(edns.client_subnet, None);
+        let all = edns(&options).unwrap();
+        assert!(all.wants_nsid && all.wants_keepalive && all.cookie.is_some());
+        assert_eq!(all.client_subnet, None);
         // The first of two counts, and the second must be well-formed, too.
         let subnets = |second: u8| {
             let first = [0, 8, 0, 5, 0, 1, 8, 0, 10];
-            Edns::parse(1232, 0, &[&first[..], &[0, 8, 0, 5, 0, 1, 8, second, 11]].concat())
+            [&first[..], &[0, 8, 0, 5, 0, 1, 8, second, 11]].concat()
         };
-        assert_eq!(subnets(0).unwrap().client_subnet.unwrap().octets[0], 10);
-        assert!(subnets(8).is_err());
+        assert_eq!(edns(&subnets(0)).unwrap().client_subnet.unwrap().octets[0], 10);
+        assert!(edns(&subnets(8)).is_none());
         // A cookie of 9 octets is none.
-        assert!(Edns::parse(1232, 0, &[&[0, 10, 0, 9][..], &[5; 9]].concat()).is_err());
+        assert!(edns(&[&[0, 10, 0, 9][..], &[5; 9]].concat()).is_none());
     }
 }

@@ -36,7 +36,7 @@ pub struct Query<'p> {
     /// QCLASS.
     pub qclass: u16,
     /// The OPT, if there was one.
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'p>>,
 }
 
 /// A message that is answered without looking anything up, with as much of it as can be
@@ -48,7 +48,7 @@ pub struct Rejection<'p> {
     /// The question, where one was readable; empty otherwise.
     pub question: &'p [u8],
     /// The OPT, as far as it was readable.
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'p>>,
     /// The key of a TSIG, to be told that it is not known.
     pub unknown_key: Option<UnknownKey<'p>>,
     /// What is wrong; NOERROR if only a cookie was asked for.
@@ -66,10 +66,12 @@ pub enum Parsed<'p> {
 
 impl<'p> Parsed<'p> {
     /// What goes back in any reply: the header and the question, and an OPT for an OPT.
-    pub fn echoed(&self) -> (&'p [u8; HEADER_OCTETS], &'p [u8], Option<Edns>) {
+    pub fn echoed(&self) -> (&'p [u8; HEADER_OCTETS], &'p [u8], Option<&Edns<'p>>) {
         match self {
-            Self::Query(query) => (query.header, query.question, query.edns),
-            Self::Rejected(rejection) => (rejection.header, rejection.question, rejection.edns),
+            Self::Query(query) => (query.header, query.question, query.edns.as_ref()),
+            Self::Rejected(rejection) => {
+                (rejection.header, rejection.question, rejection.edns.as_ref())
+            }
         }
     }
 
@@ -88,68 +90,52 @@ pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Option<Parsed<'p>> 
     if header[2] & QR != 0 {
         return None;
     }
-    let reject = |rcode, question, edns| {
-        Some(Parsed::Rejected(Rejection { header, question, edns, unknown_key: None, rcode }))
-    };
     let [questions, answers, authorities, additionals] =
         [4, 6, 8, 10].map(|at| u16::from_be_bytes([header[at], header[at + 1]]));
-    let records = [answers, authorities, additionals].map(u32::from).iter().sum();
+    let count = u32::from(answers) + u32::from(authorities) + u32::from(additionals);
+    let question = if questions == 1 { read_question(body, name) } else { None };
+    let mut records = Records::default();
+    let well_formed = records.read(&body[question.map_or(0, <[u8]>::len)..], count);
+    let reject = |records: Records<'p>, rcode, question| {
+        let Records { edns, unknown_key } = records;
+        Some(Parsed::Rejected(Rejection { header, question, edns, unknown_key, rcode }))
+    };
     if Opcode::of(header[2]) != Opcode::QUERY {
-        let (question, edns) = guess(questions, records, body, name);
-        return reject(Rcode::NotImp, question, edns);
+        // Most are like a query, and an OPT is to be answered with an OPT (RFC 6891, section 7).
+        return match question.filter(|_| well_formed) {
+            Some(question) => reject(records.without_key(), Rcode::NotImp, question),
+            None => reject(Records::default(), Rcode::NotImp, &[]),
+        };
     }
-    let Some(question) = (questions == 1).then(|| read_question(body, name)).flatten() else {
-        let only_options = questions == 0 && answers == 0 && authorities == 0;
-        let read = only_options.then(|| read_records(body, records).ok()).flatten();
-        let edns = read.and_then(|records| records.edns);
-        return reject(without_question(edns.as_ref()), &[][..], edns);
+    let Some(question) = question else {
+        let only_options = questions == 0 && answers == 0 && authorities == 0 && well_formed;
+        let records = if only_options { records.without_key() } else { Records::default() };
+        let rcode = without_question(records.edns.as_ref());
+        return reject(records, rcode, &[]);
     };
     let [.., t1, t2, c1, c2] = *question else { return None };
     let qtype = RecordType(u16::from_be_bytes([t1, t2]));
-    let (edns, unknown_key, well_formed) = match read_records(&body[question.len()..], records) {
-        Ok(Records { edns, unknown_key }) => (edns, unknown_key, true),
-        Err(edns) => (edns, None, false),
-    };
     let only_asks = answers == 0 && (authorities == 0 || qtype == RecordType::IXFR);
     if !(well_formed && only_asks) {
-        return reject(Rcode::FormErr, question, edns);
+        return reject(records.without_key(), Rcode::FormErr, question);
     }
-    if unknown_key.is_some() {
-        let rcode = Rcode::NotAuth;
-        return Some(Parsed::Rejected(Rejection { header, question, edns, unknown_key, rcode }));
+    if records.unknown_key.is_some() {
+        return reject(records, Rcode::NotAuth, question);
     }
-    if edns.is_some_and(|edns| edns.version > 0) {
-        return reject(Rcode::BadVers, question, edns);
+    let edns = records.edns;
+    if edns.as_ref().is_some_and(|edns| edns.version > 0) {
+        return reject(records, Rcode::BadVers, question);
     }
     let qclass = u16::from_be_bytes([c1, c2]);
     Some(Parsed::Query(Query { header, question, qtype, qclass, edns }))
 }
 
 /// What a message without a question gets.
-fn without_question(edns: Option<&Edns>) -> Rcode {
+fn without_question(edns: Option<&Edns<'_>>) -> Rcode {
     match edns {
         Some(edns) if edns.version > 0 => Rcode::BadVers,
         Some(edns) if edns.cookie.is_some() => Rcode::NoError,
         _ => Rcode::FormErr,
-    }
-}
-
-/// Reads a message of an opcode not spoken here as if it were a query. Most are like one, and
-/// an OPT is to be answered with an OPT (RFC 6891, section 7).
-fn guess<'p>(
-    questions: u16,
-    records: u32,
-    body: &'p [u8],
-    name: &mut LookupName,
-) -> (&'p [u8], Option<Edns>) {
-    let nothing = (&[][..], None);
-    if questions != 1 {
-        return nothing;
-    }
-    let Some(question) = read_question(body, name) else { return nothing };
-    match read_records(&body[question.len()..], records) {
-        Ok(records) => (question, records.edns),
-        Err(_) => nothing,
     }
 }
 
@@ -162,39 +148,51 @@ fn read_question<'p>(body: &'p [u8], name: &mut LookupName) -> Option<&'p [u8]> 
 /// What the records behind the question say.
 #[derive(Debug, Default)]
 struct Records<'p> {
-    edns: Option<Edns>,
+    edns: Option<Edns<'p>>,
     unknown_key: Option<UnknownKey<'p>>,
 }
 
-/// Walks the records behind the question up to the very end of the packet, looking for the
-/// OPT and a TSIG. The error carries what of the OPT was readable.
-fn read_records(mut rest: &[u8], count: u32) -> Result<Records<'_>, Option<Edns>> {
-    let mut found = Records::default();
-    for left in (0..count).rev() {
-        let edns = found.edns;
-        let (at_root, after_name) = skip_name(rest).ok_or(edns)?;
-        let (fixed, after_fixed) = after_name.split_first_chunk::<10>().ok_or(edns)?;
-        let [t1, t2, c1, c2, ttl @ .., l1, l2] = *fixed;
-        let length = usize::from(u16::from_be_bytes([l1, l2]));
-        let (rdata, next) = after_fixed.split_at_checked(length).ok_or(edns)?;
+impl<'p> Records<'p> {
+    /// Walks `count` records up to the very end of the packet, looking for the OPT and a TSIG.
+    /// Returns whether all is as it must be; what was readable is there in any case.
+    fn read(&mut self, packet: &'p [u8], count: u32) -> bool {
+        let mut rest = packet;
+        for left in (0..count).rev() {
+            match self.read_one(rest, left == 0) {
+                Some(next) => rest = next,
+                None => return false,
+            }
+        }
+        rest.is_empty()
+    }
+
+    /// Reads one record, and returns what follows it.
+    fn read_one(&mut self, record: &'p [u8], is_last: bool) -> Option<&'p [u8]> {
+        let (at_root, after_name) = skip_name(record)?;
+        let (&[t1, t2, c1, c2, s1, s2, s3, s4, l1, l2], after) = after_name.split_first_chunk()?;
+        let (rdata, next) = after.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
         match RecordType(u16::from_be_bytes([t1, t2])) {
             RecordType::OPT => {
-                if edns.is_some() || !at_root {
-                    return Err(edns);
+                if self.edns.is_some() || !at_root {
+                    return None;
                 }
-                let class = u16::from_be_bytes([c1, c2]);
-                let ttl = u32::from_be_bytes(ttl);
-                found.edns = Some(Edns::parse(class, ttl, rdata).map_err(Some)?);
+                let (class, ttl) =
+                    (u16::from_be_bytes([c1, c2]), u32::from_be_bytes([s1, s2, s3, s4]));
+                if !self.edns.insert(Edns::of(class, ttl)).read(rdata) {
+                    return None;
+                }
             }
-            RecordType::TSIG if left > 0 => return Err(edns),
-            RecordType::TSIG => {
-                found.unknown_key = Some(UnknownKey::parse(rest, rdata).ok_or(edns)?);
-            }
+            RecordType::TSIG if !is_last => return None,
+            RecordType::TSIG => self.unknown_key = Some(UnknownKey::parse(record, rdata)?),
             _ => {}
         }
-        rest = next;
+        Some(next)
     }
-    if rest.is_empty() { Ok(found) } else { Err(found.edns) }
+
+    /// Only the OPT of them.
+    fn without_key(self) -> Self {
+        Self { unknown_key: None, ..self }
+    }
 }
 
 /// Steps over a possibly compressed name: whether it is the root, and what follows it.

@@ -22,44 +22,58 @@ const EMPTY_OPT_OCTETS: usize = 11;
 pub struct ReplyOpt<'a> {
     udp_payload: u16,
     dnssec_ok: bool,
+    /// What the options below take, an Extended DNS Error aside.
+    options_octets: u16,
     client_subnet: Option<ClientSubnet>,
     cookie: Option<[u8; REPLY_COOKIE_OCTETS]>,
-    /// Who answers.
-    pub nsid: Option<&'a [u8]>,
-    /// How long the connection may be idle.
-    pub keepalive: Option<Duration>,
+    nsid: Option<&'a [u8]>,
+    keepalive: Option<Duration>,
 }
 
 impl<'a> ReplyOpt<'a> {
     /// The answer to the OPT of a query: DO copied, all other flags clear (RFC 6891, section
     /// 6.1.4), Client Subnet echoed.
-    pub fn to(edns: &Edns, our_payload: u16) -> Self {
-        Self {
+    pub fn to(edns: &Edns<'_>, our_payload: u16) -> Self {
+        let mut opt = Self {
             udp_payload: our_payload,
             dnssec_ok: edns.dnssec_ok,
+            options_octets: 0,
             client_subnet: edns.client_subnet,
             cookie: None,
             nsid: None,
             keepalive: None,
+        };
+        if let Some(subnet) = &edns.client_subnet {
+            opt.count(subnet.payload_octets());
         }
+        opt
     }
 
     /// Adds a cookie.
     pub fn set_cookie(&mut self, cookie: &CheckedCookie) {
         self.cookie = Some(cookie.reply);
+        self.count(REPLY_COOKIE_OCTETS);
+    }
+
+    /// Adds who answers.
+    pub fn set_nsid(&mut self, nsid: &'a [u8]) {
+        self.nsid = Some(nsid);
+        self.count(nsid.len());
+    }
+
+    /// Adds how long the connection may be idle.
+    pub fn set_keepalive(&mut self, idle: Duration) {
+        self.keepalive = Some(idle);
+        self.count(2);
+    }
+
+    fn count(&mut self, payload_octets: usize) {
+        self.options_octets += (OPTION_HEADER_OCTETS + payload_octets) as u16;
     }
 
     /// How many octets it takes, an Extended DNS Error aside.
     pub(super) fn octets(&self) -> usize {
-        EMPTY_OPT_OCTETS + self.options_octets()
-    }
-
-    fn options_octets(&self) -> usize {
-        let option = |payload: usize| OPTION_HEADER_OCTETS + payload;
-        self.client_subnet.map_or(0, |subnet| option(subnet.payload_octets()))
-            + self.cookie.map_or(0, |cookie| option(cookie.len()))
-            + self.nsid.map_or(0, |nsid| option(nsid.len()))
-            + self.keepalive.map_or(0, |_| option(2))
+        EMPTY_OPT_OCTETS + usize::from(self.options_octets)
     }
 
     /// Writes it, with the upper bits of the rcode and the scope for Client Subnet.
@@ -70,18 +84,21 @@ impl<'a> ReplyOpt<'a> {
         scope: u8,
         error: Option<ExtendedError>,
     ) {
-        out.extend_from_slice(&[0, 0, 41]);
-        out.extend_from_slice(&self.udp_payload.to_be_bytes());
-        out.extend_from_slice(&[rcode_high, 0, if self.dnssec_ok { 0x80 } else { 0 }, 0]);
-        let options = self.options_octets() + error.map_or(0, ExtendedError::octets);
-        out.extend_from_slice(&(options as u16).to_be_bytes());
-        if let Some(subnet) = self.client_subnet {
+        let [p1, p2] = self.udp_payload.to_be_bytes();
+        let dnssec_ok = if self.dnssec_ok { 0x80 } else { 0 };
+        let options = self.options_octets + error.map_or(0, ExtendedError::octets) as u16;
+        let [o1, o2] = options.to_be_bytes();
+        out.extend_from_slice(&[0, 0, 41, p1, p2, rcode_high, 0, dnssec_ok, 0, o1, o2]);
+        if options == 0 {
+            return;
+        }
+        if let Some(subnet) = &self.client_subnet {
             option(out, CLIENT_SUBNET, subnet.payload_octets());
             subnet.write_payload(out, scope);
         }
-        if let Some(cookie) = self.cookie {
+        if let Some(cookie) = &self.cookie {
             option(out, COOKIE, cookie.len());
-            out.extend_from_slice(&cookie);
+            out.extend_from_slice(cookie);
         }
         if let Some(nsid) = self.nsid {
             option(out, NSID, nsid.len());
@@ -104,12 +121,13 @@ impl<'a> ReplyOpt<'a> {
 
 /// Writes an option's header.
 fn option(out: &mut Vec<u8>, code: u16, octets: usize) {
-    out.extend_from_slice(&code.to_be_bytes());
-    out.extend_from_slice(&(octets as u16).to_be_bytes());
+    let ([c1, c2], [l1, l2]) = (code.to_be_bytes(), (octets as u16).to_be_bytes());
+    out.extend_from_slice(&[c1, c2, l1, l2]);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cookie::Proof;
     use super::*;
 
     #[test]
@@ -121,14 +139,17 @@ mod tests {
         ];
         for bits in 0..24 {
             let set = |bit: u8| bits >> bit & 1 == 1;
-            let opt = ReplyOpt {
-                udp_payload: 1232,
-                dnssec_ok: false,
-                client_subnet: subnets[bits >> 3],
-                cookie: set(0).then_some([7; 24]),
-                nsid: set(1).then_some(b"here"),
-                keepalive: set(2).then_some(Duration::from_secs(10)),
-            };
+            let edns = Edns { client_subnet: subnets[bits >> 3], ..Edns::default() };
+            let mut opt = ReplyOpt::to(&edns, 1232);
+            if set(0) {
+                opt.set_cookie(&CheckedCookie { proof: Proof::Valid, reply: [7; 24] });
+            }
+            if set(1) {
+                opt.set_nsid(b"here");
+            }
+            if set(2) {
+                opt.set_keepalive(Duration::from_secs(10));
+            }
             for error in [None, Some(ExtendedError::PROHIBITED), Some(ExtendedError::other("x"))] {
                 let mut out = Vec::new();
                 opt.write(&mut out, 0, 24, error);
@@ -143,7 +164,7 @@ mod tests {
     fn the_idle_time_is_in_tenths_of_seconds() {
         for (idle, said) in [(Duration::from_millis(12_345), 123_u16), (Duration::MAX, u16::MAX)] {
             let mut opt = ReplyOpt::to(&Edns::default(), 1232);
-            opt.keepalive = Some(idle);
+            opt.set_keepalive(idle);
             let mut out = Vec::new();
             opt.write(&mut out, 0, 0, None);
             assert_eq!(out[out.len() - 2..], said.to_be_bytes());

@@ -95,7 +95,7 @@ impl Default for Compressor {
 #[derive(Debug)]
 pub struct ResponseWriter<'b> {
     out: &'b mut Vec<u8>,
-    opt: Option<ReplyOpt<'b>>,
+    opt: Option<&'b ReplyOpt<'b>>,
     /// Octets that the records may take up, the header and the question counted.
     limit: usize,
     counts: [u16; 3],
@@ -113,14 +113,14 @@ impl<'b> ResponseWriter<'b> {
         header: &[u8; HEADER_OCTETS],
         question: &[u8],
         limit: usize,
-        opt: Option<ReplyOpt<'b>>,
+        opt: Option<&'b ReplyOpt<'b>>,
     ) -> Self {
         let [id_1, id_2, flags, ..] = *header;
         out.clear();
         out.extend_from_slice(&[id_1, id_2, QR | flags & (0x78 | RD), 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         out.extend_from_slice(question);
         names.count = 0;
-        let limit = limit - opt.map_or(0, |opt| opt.octets());
+        let limit = limit - opt.map_or(0, ReplyOpt::octets);
         let has_question = !question.is_empty();
         Self { out, opt, limit, counts: [0; 3], truncated: false, has_question, names }
     }
@@ -163,6 +163,9 @@ impl<'b> ResponseWriter<'b> {
         rrset: &Rrset,
         ttl: u32,
     ) -> bool {
+        if owner.is_none() && !has_compressible_names(rrset.rtype()) {
+            return self.records_of_question(section, rrset, ttl);
+        }
         let mark = self.mark();
         for rdata in rrset.rdatas() {
             if !self.record(section, owner, rrset.rtype(), ttl, rdata) {
@@ -170,6 +173,22 @@ impl<'b> ResponseWriter<'b> {
                 return false;
             }
         }
+        true
+    }
+
+    /// Writes an RRset of the question's name that is as long here as it is kept: nothing of it
+    /// needs to be undone, for whether it fits is known beforehand.
+    fn records_of_question(&mut self, section: Section, rrset: &Rrset, ttl: u32) -> bool {
+        let head = record_head(QUESTION_POINTER, rrset.rtype(), CLASS_IN, ttl);
+        let head = head.first_chunk::<10>().expect("ten octets, then the length");
+        if self.out.len() + usize::from(rrset.count()) * head.len() + rrset.size() > self.limit {
+            return false;
+        }
+        for with_length in rrset.rdatas_with_length() {
+            self.out.extend_from_slice(head);
+            self.out.extend_from_slice(with_length);
+        }
+        self.counts[section as usize] += rrset.count();
         true
     }
 
@@ -371,22 +390,19 @@ impl<'b> ResponseWriter<'b> {
     /// Fills in the header and adds the OPT. Returns the whole message.
     pub fn finish(self, answered: Answered) -> &'b mut Vec<u8> {
         let rcode = answered.rcode.number();
-        if answered.authoritative {
-            self.out[2] |= AA;
-        }
-        if self.truncated {
-            self.out[2] |= TC;
-        }
-        self.out[3] = (rcode & 0x0f) as u8;
+        let authoritative = if answered.authoritative { AA } else { 0 };
+        let truncated = if self.truncated { TC } else { 0 };
         let [answers, authorities, additionals] = self.counts;
-        let counts = [
-            u16::from(self.has_question),
-            answers,
-            authorities,
-            additionals + u16::from(self.opt.is_some()),
-        ];
-        for (at, count) in (4..).step_by(2).zip(counts) {
-            self.out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        let additionals = additionals + u16::from(self.opt.is_some());
+        let [an1, an2] = answers.to_be_bytes();
+        let [ns1, ns2] = authorities.to_be_bytes();
+        let [ar1, ar2] = additionals.to_be_bytes();
+        if let Some([_, _, flags, more_flags, counts @ ..]) =
+            self.out.first_chunk_mut::<HEADER_OCTETS>()
+        {
+            *flags |= authoritative | truncated;
+            *more_flags = (rcode & 0x0f) as u8;
+            *counts = [0, u8::from(self.has_question), an1, an2, ns1, ns2, ar1, ar2];
         }
         if let Some(opt) = self.opt {
             let room = self.limit - self.out.len();

@@ -102,10 +102,15 @@ impl Rrset {
 
     /// The RDATA of each record, uncompressed, in the order of the file.
     pub fn rdatas(&self) -> impl Iterator<Item = &[u8]> {
+        self.rdatas_with_length().map(|rdata| &rdata[2..])
+    }
+
+    /// The same, with its length in front of each as it stands in a message: a big-endian `u16`.
+    pub fn rdatas_with_length(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.octets[..];
         std::iter::from_fn(move || {
-            let (length, after) = rest.split_first_chunk::<2>()?;
-            let (rdata, next) = after.split_at(usize::from(u16::from_be_bytes(*length)));
+            let length = u16::from_be_bytes(*rest.first_chunk()?);
+            let (rdata, next) = rest.split_at(2 + usize::from(length));
             rest = next;
             Some(rdata)
         })

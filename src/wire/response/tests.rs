@@ -133,8 +133,8 @@ proptest! {
         let client_subnet = Some(ClientSubnet::new("2001:db8::1".parse().unwrap(), 128));
         let edns = Edns { client_subnet, ..Edns::default() };
         let mut opt = ReplyOpt::to(&edns, 1232);
-        opt.nsid = Some(&nsid);
-        let opt = has_opt.then_some(opt);
+        opt.set_nsid(&nsid);
+        let opt = has_opt.then_some(&opt);
         let asked = [&question[..], &[0, 1, 0, 1]].concat();
         let (mut out, mut names) = (Vec::new(), Compressor::default());
         let mut writer = ResponseWriter::new(&mut out, &mut names, &HEADER, &asked, limit, opt);
