@@ -6,7 +6,7 @@
 //! 3). Nothing here reads or writes packets' fixed parts: that is `wire`.
 
 use crate::catalog::ServiceEntry;
-use crate::model::{EndpointTarget, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
+use crate::model::{LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
 use crate::steer::{self, Decision, Outcome, Picks, Reason};
 use crate::wire::{Answered, ExtendedError, Query, Rcode, ResponseWriter, Section};
 use crate::world::Snapshot;
@@ -29,6 +29,8 @@ pub(super) struct Scratch {
     added: Vec<u64>,
     /// Where the question led so far.
     trail: Vec<Hop>,
+    /// The last decision on the way, if there was any.
+    pub(super) decided: Option<(ServiceId, Decision)>,
 }
 
 /// One name on the way, looked up.
@@ -55,7 +57,7 @@ pub(super) struct Chase<'a, 'b> {
     authoritative: bool,
     bits_read: u8,
     subject: Subject,
-    decided: Option<(ServiceId, Decision)>,
+    decided: &'a mut Option<(ServiceId, Decision)>,
 }
 
 /// What a reply is about, as limits on replies count it: hashes of names.
@@ -79,8 +81,6 @@ pub(super) struct Chased {
     pub(super) answered: Answered,
     /// What the reply is about.
     pub(super) subject: Subject,
-    /// The last decision on the way, for the log.
-    pub(super) decided: Option<(ServiceId, Decision)>,
 }
 
 /// What one lookup leads to.
@@ -94,7 +94,7 @@ enum Step {
 impl Chased {
     /// A question that is not looked up at all.
     pub(super) fn code(rcode: Rcode, error: Option<ExtendedError>) -> Self {
-        Self { answered: Answered::code(rcode, error), subject: Subject::Error, decided: None }
+        Self { answered: Answered::code(rcode, error), subject: Subject::Error }
     }
 }
 
@@ -122,7 +122,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             authoritative: false,
             bits_read: 0,
             subject: Subject::Error,
-            decided: None,
+            decided: &mut scratch.decided,
         }
     }
 
@@ -152,13 +152,12 @@ impl<'a, 'b> Chase<'a, 'b> {
                 extended_error: self.extended_error(rcode),
             },
             subject: if answers { self.subject } else { Subject::Error },
-            decided: self.decided,
         }
     }
 
     /// What to tell whoever debugs this answer.
     fn extended_error(&self, rcode: Rcode) -> Option<ExtendedError> {
-        let Some((service, decision)) = &self.decided else {
+        let Some((service, decision)) = &*self.decided else {
             return (rcode == Rcode::Refused).then_some(ExtendedError::NOT_AUTHORITATIVE);
         };
         match decision.reason {
@@ -382,10 +381,10 @@ impl<'a, 'b> Chase<'a, 'b> {
             &mut dice,
         );
         self.bits_read = self.bits_read.max(decision.scope);
-        self.decided = Some((id, decision));
-        match decision.outcome {
-            Outcome::Chosen(picks) => self.chosen(zone, entry, &picks, decision.ttl),
-            Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, ttl_cap),
+        *self.decided = Some((id, decision));
+        match &decision.outcome {
+            Outcome::Chosen(picks) => self.chosen(zone, entry, picks, decision.ttl),
+            Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, *ttl_cap),
             Outcome::ServFail => Step::Done(Rcode::ServFail),
             Outcome::Refused => Step::Done(Rcode::Refused),
         }
@@ -393,9 +392,9 @@ impl<'a, 'b> Chase<'a, 'b> {
 
     fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, picks: &Picks, ttl: u32) -> Step {
         let service = &entry.steering;
-        if let Some(EndpointTarget::Alias(target)) = service.served(picks).next() {
+        if let Some(alias) = service.alias(picks) {
             let owner = owner_of(self.trail, self.name);
-            let rdata = target.as_wire();
+            let rdata = alias.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
             let asked_itself = matches!(self.query.qtype, RecordType::CNAME | RecordType::ANY);
             if !self.truncate_unless(fitted) || asked_itself {
@@ -406,11 +405,8 @@ impl<'a, 'b> Chase<'a, 'b> {
         if self.query.qtype == RecordType::CNAME {
             return self.negative(zone, Rcode::NoError, Some(ttl));
         }
-        let addresses = service.served(picks).filter_map(|target| match target {
-            EndpointTarget::Address(address) => Some(*address),
-            EndpointTarget::Alias(_) => None,
-        });
-        let fitted = self.writer.addresses(owner_of(self.trail, self.name), addresses, ttl);
+        let owner = owner_of(self.trail, self.name);
+        let fitted = self.writer.addresses(owner, service.addresses(picks), ttl);
         self.truncate_unless(fitted);
         Step::Done(Rcode::NoError)
     }

@@ -2,16 +2,22 @@
 
 use tracing::{Level, debug, enabled};
 
-use crate::model::{ClientNet, LookupName};
-use crate::steer::Outcome;
+use crate::model::{ClientNet, LookupName, ServiceId};
+use crate::steer::{Decision, Outcome};
 use crate::wire::Query;
 use crate::world::Snapshot;
 
 use super::chase::Chased;
 
-/// Logs a query and what became of it. `policy`, `site`, `chosen` and `ttl` are those of the
-/// last decision, where there was one.
-pub(super) fn query(snapshot: &Snapshot, query: &Query<'_>, client: ClientNet, chased: &Chased) {
+/// Logs a query and what became of it. `decided` is the last decision, where there was one:
+/// `policy`, `site`, `chosen` and `ttl` are of it.
+pub(super) fn query(
+    snapshot: &Snapshot,
+    query: &Query<'_>,
+    client: ClientNet,
+    decided: Option<&(ServiceId, Decision)>,
+    chased: &Chased,
+) {
     if !enabled!(Level::DEBUG) {
         return;
     }
@@ -19,20 +25,15 @@ pub(super) fn query(snapshot: &Snapshot, query: &Query<'_>, client: ClientNet, c
     let mut name = LookupName::default();
     name.fill(query.question);
     let zone = catalog.zones.find_for(&name, query.qtype).map(|zone| zone.apex());
-    let decided = chased.decided.map(|(id, decision)| (&snapshot.service(id).steering, decision));
-    let chosen = decided.as_ref().and_then(|(service, decision)| match &decision.outcome {
-        Outcome::Chosen(picks) => {
-            let targets = service.served(picks).map(ToString::to_string);
-            Some(targets.collect::<Vec<_>>().join(","))
-        }
+    let decided = decided.map(|(id, decision)| (&snapshot.service(*id).steering, decision));
+    let picked = decided.and_then(|(service, decision)| match &decision.outcome {
+        Outcome::Chosen(picks) => Some((service, picks)),
         _ => None,
     });
-    let site = decided.as_ref().and_then(|(service, decision)| match &decision.outcome {
-        Outcome::Chosen(picks) => {
-            let endpoint = service.endpoint(*picks.as_slice().first()?)?;
-            Some(catalog.sites[usize::from(endpoint.site.0)].name.as_str())
-        }
-        _ => None,
+    let chosen = picked.map(|(service, picks)| service.shown(picks).join(","));
+    let site = picked.and_then(|(service, picks)| {
+        let endpoint = service.endpoint(*picks.as_slice().first()?)?;
+        Some(catalog.sites[usize::from(endpoint.site.0)].name.as_str())
     });
     debug!(
         qname = %name,

@@ -98,13 +98,13 @@ impl Engine {
                 &*loaded
             }
         };
-        let visit = Visit { snapshot, instance, listener: *listener, peer: peer.ip(), transport };
+        let visit = Visit { snapshot, instance, listener, peer: peer.ip(), transport };
         let reception = Reception::new(edns, &visit);
         let room = visit.reply_octets(edns);
         let opt = reception.opt.as_ref();
         let mut writer = ResponseWriter::new(reply, names, header, question, room, opt);
         let start = writer.mark();
-        let Chased { answered, subject, .. } = match parsed {
+        let Chased { answered, subject } = match parsed {
             Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch, random),
             Parsed::Rejected(rejection) => visit.reject(rejection, &reception),
         };
@@ -124,7 +124,7 @@ impl Engine {
 struct Visit<'a> {
     snapshot: &'a Snapshot,
     instance: &'a Instance,
-    listener: SocketAddr,
+    listener: &'a SocketAddr,
     peer: IpAddr,
     transport: Transport,
 }
@@ -163,11 +163,12 @@ impl<'a> Visit<'a> {
         random: &mut Random,
     ) -> Chased {
         let asker = Asker::new(query, self.peer, &self.snapshot.catalog);
+        scratch.decided = None;
         let chased = match self.settle(query, &scratch.name, reception, writer) {
             Some(settled) => settled,
             None => Chase::new(self.snapshot, query, asker, writer, scratch, random).run(),
         };
-        log::query(self.snapshot, query, asker.client, &chased);
+        log::query(self.snapshot, query, asker.client, scratch.decided.as_ref(), &chased);
         chased
     }
 
@@ -186,7 +187,7 @@ impl<'a> Visit<'a> {
         reception: &Reception<'_>,
         writer: &mut ResponseWriter<'_>,
     ) -> Option<Chased> {
-        if !self.snapshot.catalog.guard.access.allows(self.listener, self.peer) {
+        if !self.snapshot.catalog.guard.access.allows(*self.listener, self.peer) {
             return Some(Chased::code(Rcode::Refused, Some(ExtendedError::PROHIBITED)));
         }
         if reception.must_prove_itself {

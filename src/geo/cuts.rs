@@ -105,7 +105,7 @@ impl<K: AddressBits> Cuts<K> {
         let firsts: Box<[K]> = leaves.iter().map(|leaf| leaf.starts[0]).collect();
         // One entry for two to four leaves, if addresses were spread evenly. For IPv6 they
         // are not, but all of them are in an eighth of the space.
-        let index_bits = (firsts.len().ilog2() + K::BITS / 32).clamp(1, MAX_INDEX_BITS) - 1;
+        let index_bits = (firsts.len().ilog2() + K::BITS / 32).clamp(2, MAX_INDEX_BITS) - 1;
         let index_shift = K::BITS - index_bits;
         let mut index = Vec::with_capacity((1 << index_bits) + 1);
         let mut leaf = 0;
@@ -121,7 +121,7 @@ impl<K: AddressBits> Cuts<K> {
 
     /// The step of an address.
     pub fn find(&self, address: K) -> Step<K> {
-        let top = (address.to_wide() >> self.index_shift) as usize;
+        let top = address.top(self.index_shift);
         let (low, high) = (self.index[top] as usize, self.index[top + 1] as usize);
         let below = low + self.firsts[low + 1..=high].partition_point(|first| *first <= address);
         let leaf = &self.leaves[below];

@@ -123,15 +123,8 @@ fn compile<K: AddressBits>(
 /// The length of the widest aligned block around `address` inside its step: one bit more
 /// than what the address has in common with the nearest address on either side outside.
 fn scope<K: AddressBits>(step: &Step<K>, address: K) -> u8 {
-    let address = address.to_wide();
-    let in_common = |other: u128| {
-        let unused = 128 - K::BITS;
-        ((address ^ other).leading_zeros() - unused) as u8
-    };
-    let below = step.start.to_wide().checked_sub(1);
-    let above = step.next.map(|next| next.to_wide());
-    let apart = |outside: Option<u128>| outside.map_or(0, |other| in_common(other) + 1);
-    apart(below).max(apart(above))
+    let apart = |outside: Option<K>| outside.map_or(0, |other| address.bits_in_common(other) + 1);
+    apart(step.start.before()).max(apart(step.next)) as u8
 }
 
 #[cfg(test)]

@@ -20,6 +20,15 @@ pub trait AddressBits: Copy + Ord + Debug + Send + Sync {
 
     /// Narrowed again; bits above [`AddressBits::BITS`] are dropped.
     fn from_wide(wide: u128) -> Self;
+
+    /// The bits left when the lowest `shift` are dropped, fewer than [`AddressBits::BITS`].
+    fn top(self, shift: u32) -> usize;
+
+    /// How many leading bits it shares with another.
+    fn bits_in_common(self, other: Self) -> u32;
+
+    /// The address before it, if there is one.
+    fn before(self) -> Option<Self>;
 }
 
 impl AddressBits for u32 {
@@ -32,6 +41,18 @@ impl AddressBits for u32 {
     fn from_wide(wide: u128) -> Self {
         wide as Self
     }
+
+    fn top(self, shift: u32) -> usize {
+        (self >> shift) as usize
+    }
+
+    fn bits_in_common(self, other: Self) -> u32 {
+        (self ^ other).leading_zeros()
+    }
+
+    fn before(self) -> Option<Self> {
+        self.checked_sub(1)
+    }
 }
 
 impl AddressBits for u64 {
@@ -43,6 +64,18 @@ impl AddressBits for u64 {
 
     fn from_wide(wide: u128) -> Self {
         wide as Self
+    }
+
+    fn top(self, shift: u32) -> usize {
+        (self >> shift) as usize
+    }
+
+    fn bits_in_common(self, other: Self) -> u32 {
+        (self ^ other).leading_zeros()
+    }
+
+    fn before(self) -> Option<Self> {
+        self.checked_sub(1)
     }
 }
 

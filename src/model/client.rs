@@ -54,70 +54,105 @@ pub fn fold_embedded_v4(address: IpAddr) -> (IpAddr, u8) {
     (address, 0)
 }
 
+/// A network by its first address, left-aligned, and its length.
+type Network = (u128, u32);
+
 /// Networks of IPv4 that hold no client on the Internet: "this" network, private, shared (RFC
 /// 6598), loopback, link-local, multicast and reserved. Documentation networks are left out,
 /// so that examples may be asked about.
-const UNROUTABLE_V4: [(u32, u8); 8] = [
-    (0x0000_0000, 8),
-    (0x0a00_0000, 8),
-    (0x6440_0000, 10),
-    (0x7f00_0000, 8),
-    (0xa9fe_0000, 16),
-    (0xac10_0000, 12),
-    (0xc0a8_0000, 16),
-    (0xe000_0000, 3),
+const UNROUTABLE_V4: [Network; 8] = [
+    (0x0000 << 112, 8),
+    (0x0a00 << 112, 8),
+    (0x6440 << 112, 10),
+    (0x7f00 << 112, 8),
+    (0xa9fe << 112, 16),
+    (0xac10 << 112, 12),
+    (0xc0a8 << 112, 16),
+    (0xe000 << 112, 3),
 ];
 
 /// The same of IPv6: ::/16 with the unspecified, loopback and mapped addresses, unique
 /// local, link-local, multicast.
-const UNROUTABLE_V6: [(u128, u8); 4] =
+const UNROUTABLE_V6: [Network; 4] =
     [(0, 16), (0xfc00 << 112, 7), (0xfe80 << 112, 10), (0xff00 << 112, 8)];
 
 /// Where [`fold_embedded_v4`] finds IPv4, beside ::/16.
-const EMBEDDING_V6: [(u128, u8); 3] =
+const EMBEDDING_V6: [Network; 3] =
     [(0x0064_ff9b << 96, 96), (0x2001 << 112, 32), (0x2002 << 112, 16)];
+
+/// [`bits_apart`] by the first octet, for octets that no network of the lists begins with; 0
+/// for the others, for which the octet does not say.
+static APART_V4: [u8; 256] = apart_by_first_octet(&[&UNROUTABLE_V4]);
+static APART_V6: [u8; 256] = apart_by_first_octet(&[&UNROUTABLE_V6, &EMBEDDING_V6]);
+
+const fn apart_by_first_octet(lists: &[&[Network]]) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut octet = 0;
+    while octet < table.len() {
+        table[octet] = apart_from_all((octet as u128) << 120, 8, lists);
+        octet += 1;
+    }
+    table
+}
+
+/// One bit more than the most that the first `length` bits of an address have in common with a
+/// network they are not in; 0 if they are the beginning of one, or in one.
+const fn apart_from_all(bits: u128, length: u32, lists: &[&[Network]]) -> u8 {
+    let mut longest = 0;
+    let mut list = 0;
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].len() {
+            let (base, own) = lists[list][at];
+            let common = (bits ^ base).leading_zeros();
+            if common >= length || common >= own {
+                return 0;
+            }
+            if common >= longest {
+                longest = common + 1;
+            }
+            at += 1;
+        }
+        list += 1;
+    }
+    longest as u8
+}
+
+/// The bits of an address, left-aligned.
+fn left_aligned(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
+        IpAddr::V6(v6) => v6.into(),
+    }
+}
 
 /// Whether an address can be no client on the Internet.
 pub fn is_unroutable(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let bits = u32::from(v4);
-            UNROUTABLE_V4.iter().any(|(base, length)| (bits ^ base) >> (32 - length) == 0)
-        }
-        IpAddr::V6(v6) => {
-            let bits = u128::from(v6);
-            UNROUTABLE_V6.iter().any(|(base, length)| (bits ^ base) >> (128 - length) == 0)
-        }
-    }
+    let (by_first_octet, unroutable) = match address {
+        IpAddr::V4(v4) => (APART_V4[usize::from(v4.octets()[0])], &UNROUTABLE_V4[..]),
+        IpAddr::V6(v6) => (APART_V6[usize::from(v6.octets()[0])], &UNROUTABLE_V6[..]),
+    };
+    let bits = left_aligned(address);
+    by_first_octet == 0
+        && unroutable.iter().any(|(base, length)| (bits ^ base).leading_zeros() >= *length)
 }
 
 /// The shortest prefix length that keeps an address apart from every network whose clients
 /// are decided by something else: by their peer, or by the IPv4 they embed.
 fn bits_apart(address: IpAddr) -> u8 {
-    let apart = match address {
-        IpAddr::V4(v4) => {
-            let bits = u32::from(v4);
-            let common = UNROUTABLE_V4
-                .iter()
-                .map(|(base, length)| ((bits ^ base).leading_zeros(), u32::from(*length)));
-            longest(common)
-        }
+    let (by_first_octet, lists) = match address {
+        IpAddr::V4(v4) => (APART_V4[usize::from(v4.octets()[0])], [&UNROUTABLE_V4[..], &[]]),
         IpAddr::V6(v6) => {
-            let bits = u128::from(v6);
-            let all = UNROUTABLE_V6.iter().chain(&EMBEDDING_V6);
-            longest(all.map(|(base, length)| ((bits ^ base).leading_zeros(), u32::from(*length))))
+            (APART_V6[usize::from(v6.octets()[0])], [&UNROUTABLE_V6[..], &EMBEDDING_V6])
         }
     };
-    apart as u8
-}
-
-/// One bit more than the most in common with a network that does not hold the address.
-fn longest(common: impl Iterator<Item = (u32, u32)>) -> u32 {
-    common
-        .filter(|(common, length)| common < length)
-        .map(|(common, _)| common + 1)
-        .max()
-        .unwrap_or(0)
+    if by_first_octet > 0 {
+        return by_first_octet;
+    }
+    let bits = left_aligned(address);
+    let common = lists.into_iter().flatten().map(|(base, own)| ((bits ^ base).leading_zeros(), own));
+    let apart = common.filter(|(common, own)| common < own).map(|(common, _)| common + 1).max();
+    apart.unwrap_or(0) as u8
 }
 
 #[cfg(test)]
@@ -164,6 +199,25 @@ mod tests {
         }
         for text in ["1.1.1.1", "100.128.0.1", "172.32.0.1", "2606:4700::1", "203.0.113.9"] {
             assert!(!is_unroutable(address(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_octet_says_what_all_networks_say() {
+        for octet in 0..=255_u8 {
+            let bits = u128::from(octet) << 120;
+            for (table, lists, address) in [
+                (&APART_V4, [&UNROUTABLE_V4[..], &[]], IpAddr::from([octet, 255, 254, 253])),
+                (&APART_V6, [&UNROUTABLE_V6[..], &EMBEDDING_V6], IpAddr::from([octet; 16])),
+            ] {
+                let inside = |&(base, own): &Network| (bits ^ base).leading_zeros() >= own.min(8);
+                let in_doubt = lists.iter().any(|list| list.iter().any(inside));
+                assert_eq!(table[usize::from(octet)] == 0, in_doubt, "{address}");
+                let all = lists.iter().flat_map(|list| list.iter());
+                let common = all.map(|(base, own)| ((left_aligned(address) ^ base).leading_zeros(), own));
+                let longest = common.filter(|(common, own)| common < own).map(|(common, _)| common + 1);
+                assert_eq!(u32::from(bits_apart(address)), longest.max().unwrap_or(0), "{address}");
+            }
         }
     }
 

@@ -86,8 +86,17 @@ impl LookupName {
         for (place, word) in places.iter_mut().zip(words) {
             *place = lowercase(u64::from_le_bytes(*word)).to_le_bytes();
         }
-        let last = rest.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet));
-        places[words.len()] = lowercase(last).to_le_bytes();
+        match name.last_chunk::<8>() {
+            // Some of them once more.
+            Some(last) => {
+                let place = &mut self.octets[name.len() - 8..name.len()];
+                place.copy_from_slice(&lowercase(u64::from_le_bytes(*last)).to_le_bytes());
+            }
+            None => {
+                let last = rest.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet));
+                places[0] = lowercase(last).to_le_bytes();
+            }
+        }
     }
 
     fn hash_suffixes(&mut self) {

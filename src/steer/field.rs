@@ -91,12 +91,19 @@ pub struct SiteField {
 /// An exact weighted rotation: `total` successive turns give every contestant exactly its
 /// weight, spread by a stride near the golden section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wheel {
-    /// Running sums of the weights, divided by their greatest common divisor.
-    ends: Box<[u64]>,
-    total: u64,
-    stride: u64,
+enum Wheel {
+    /// Whose turn each is, where the rotation is a short one.
+    Short(Box<[u8]>),
+    Long {
+        /// Running sums of the weights, divided by their greatest common divisor.
+        ends: Box<[u64]>,
+        total: u64,
+        stride: u64,
+    },
 }
+
+/// Turns of the longest wheel that is written down: one line of memory.
+const SHORT_WHEEL: u64 = 64;
 
 impl Field {
     /// A field; `None` when there is nobody in it.
@@ -136,17 +143,29 @@ impl Wheel {
             })
             .collect();
         let total = *ends.last().expect("a field is never empty");
-        Self { ends, total, stride: golden_stride(total) }
+        let stride = golden_stride(total);
+        if total <= SHORT_WHEEL {
+            let turns = 0..total;
+            return Self::Short(turns.map(|turn| sector(&ends, total, stride, turn) as u8).collect());
+        }
+        Self::Long { ends, total, stride }
     }
 
     fn sector(&self, turn: u64) -> usize {
-        let turn = turn % self.total;
-        let at = match turn.checked_mul(self.stride) {
-            Some(product) => product % self.total,
-            None => (u128::from(turn) * u128::from(self.stride) % u128::from(self.total)) as u64,
-        };
-        self.ends.partition_point(|&end| end <= at)
+        match self {
+            Self::Short(turns) => turns[(turn % turns.len() as u64) as usize].into(),
+            Self::Long { ends, total, stride } => sector(ends, *total, *stride, turn % total),
+        }
     }
+}
+
+/// The sector that a turn below `total` points at.
+fn sector(ends: &[u64], total: u64, stride: u64, turn: u64) -> usize {
+    let at = match turn.checked_mul(stride) {
+        Some(product) => product % total,
+        None => (u128::from(turn) * u128::from(stride) % u128::from(total)) as u64,
+    };
+    ends.partition_point(|&end| end <= at)
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
@@ -245,8 +264,8 @@ mod tests {
             start in any::<u32>(),
         ) {
             let field = field(&weights);
-            let total = field.wheel.total;
             let divisor = weights.iter().copied().fold(0, greatest_common_divisor);
+            let total = weights.iter().sum::<u64>() / divisor;
             let mut counts = vec![0_u64; weights.len()];
             // Any window of one cycle, not only the first.
             for turn in 0..total {

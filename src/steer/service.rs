@@ -1,10 +1,11 @@
 //! A load-balanced service as steering sees it: endpoints and rules, nothing of names.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::geo::{GeoMap, RankingSpec};
 use crate::model::{
-    ClientNet, Endpoint, EndpointTarget, Family, Prefix, RecordType, SiteId, TtlRange,
+    ClientNet, Endpoint, EndpointTarget, Family, Prefix, RecordType, SiteId, TtlRange, WireName,
 };
 
 use super::{Picks, Policy, WithinSite};
@@ -157,16 +158,29 @@ impl Service {
         }
     }
 
-    /// What an answer of these picks holds: the first alone if it is a CNAME, which cannot
-    /// stand beside anything (RFC 1034, section 3.6.2), or else the addresses among them.
-    pub fn served<'s>(&'s self, picks: &'s Picks) -> impl Iterator<Item = &'s EndpointTarget> {
-        let targets = picks.as_slice().iter().map(|&index| self.target(index));
-        let is_alias = |target: &EndpointTarget| matches!(target, EndpointTarget::Alias(_));
-        let alone = picks.as_slice().first().is_some_and(|&index| is_alias(self.target(index)));
-        targets
-            .enumerate()
-            .filter(move |(place, target)| if alone { *place == 0 } else { !is_alias(target) })
-            .map(|(_, target)| target)
+    /// The CNAME that is all an answer of these picks holds, for it cannot stand beside anything
+    /// (RFC 1034, section 3.6.2): that of the first, if it is one.
+    pub fn alias(&self, picks: &Picks) -> Option<&WireName> {
+        match self.target(*picks.as_slice().first()?) {
+            EndpointTarget::Alias(name) => Some(name),
+            EndpointTarget::Address(_) => None,
+        }
+    }
+
+    /// The addresses among these picks.
+    pub fn addresses<'s>(&'s self, picks: &'s Picks) -> impl Iterator<Item = IpAddr> {
+        picks.as_slice().iter().filter_map(|&index| match self.target(index) {
+            EndpointTarget::Address(address) => Some(*address),
+            EndpointTarget::Alias(_) => None,
+        })
+    }
+
+    /// What an answer of these picks holds, for people.
+    pub fn shown(&self, picks: &Picks) -> Vec<String> {
+        match self.alias(picks) {
+            Some(alias) => vec![alias.to_string()],
+            None => self.addresses(picks).map(|address| address.to_string()).collect(),
+        }
     }
 
     /// The policy inside a chosen site.

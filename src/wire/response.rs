@@ -218,11 +218,17 @@ impl<'b> ResponseWriter<'b> {
     ) -> bool {
         let mark = self.mark();
         for address in addresses {
-            let fitted = match address {
-                IpAddr::V4(v4) => {
+            let fitted = match (address, owner) {
+                (IpAddr::V4(v4), None) => {
+                    self.record_of_question(RecordType::A, ttl, v4.octets())
+                }
+                (IpAddr::V6(v6), None) => {
+                    self.record_of_question(RecordType::AAAA, ttl, v6.octets())
+                }
+                (IpAddr::V4(v4), _) => {
                     self.record(Section::Answer, owner, RecordType::A, ttl, &v4.octets())
                 }
-                IpAddr::V6(v6) => {
+                (IpAddr::V6(v6), _) => {
                     self.record(Section::Answer, owner, RecordType::AAAA, ttl, &v6.octets())
                 }
             };
@@ -232,6 +238,24 @@ impl<'b> ResponseWriter<'b> {
             }
         }
         true
+    }
+
+    /// Writes a record with the question's name into the answer.
+    fn record_of_question<const N: usize>(
+        &mut self,
+        rtype: RecordType,
+        ttl: u32,
+        rdata: [u8; N],
+    ) -> bool {
+        let mut head = record_head(QUESTION_POINTER, rtype, CLASS_IN, ttl);
+        head[11] = N as u8;
+        let fits = self.out.len() + head.len() + N <= self.limit;
+        if fits {
+            self.out.extend_from_slice(&head);
+            self.out.extend_from_slice(&rdata);
+            self.counts[Section::Answer as usize] += 1;
+        }
+        fits
     }
 
     /// Writes one record; `rdata` holds uncompressed names.

@@ -363,7 +363,7 @@ impl Report {
         self.scope = decision.scope;
         self.rcode = match decision.outcome {
             Outcome::Chosen(picks) => {
-                self.choice = service.served(&picks).map(ToString::to_string).collect();
+                self.choice = service.shown(&picks);
                 self.ttl = Some(decision.ttl);
                 "NOERROR"
             }
