@@ -18,7 +18,7 @@ use super::dice::{LiveDice, Random};
 /// Aliases followed for one question; resolvers give up at about as many.
 pub const MAX_ALIASES: usize = 16;
 
-/// Memory for names, used again for every query.
+/// What is used again for every query: memory for names, and the random numbers.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// The name being looked up; at first QNAME.
@@ -31,6 +31,7 @@ pub(super) struct Scratch {
     trail: Vec<Hop>,
     /// The last decision on the way, if there was any.
     pub(super) decided: Option<(ServiceId, Decision)>,
+    random: Random,
 }
 
 /// One name on the way, looked up.
@@ -46,18 +47,12 @@ struct Hop {
 pub(super) struct Chase<'a, 'b> {
     snapshot: &'a Snapshot,
     query: &'a Query<'a>,
-    asker: Asker,
+    asker: &'a Asker,
     writer: &'a mut ResponseWriter<'b>,
-    name: &'a mut LookupName,
-    additional: &'a mut LookupName,
-    added: &'a mut Vec<u64>,
-    /// Every name looked up before the present one.
-    trail: &'a mut Vec<Hop>,
-    random: &'a mut Random,
+    memory: &'a mut Scratch,
     authoritative: bool,
     bits_read: u8,
     subject: Subject,
-    decided: &'a mut Option<(ServiceId, Decision)>,
 }
 
 /// What a reply is about, as limits on replies count it: hashes of names.
@@ -99,43 +94,30 @@ impl Chased {
 }
 
 impl<'a, 'b> Chase<'a, 'b> {
+    /// A question about the name in `memory`.
     pub(super) fn new(
         snapshot: &'a Snapshot,
         query: &'a Query<'a>,
-        asker: Asker,
+        asker: &'a Asker,
         writer: &'a mut ResponseWriter<'b>,
-        scratch: &'a mut Scratch,
-        random: &'a mut Random,
+        memory: &'a mut Scratch,
     ) -> Self {
-        scratch.added.clear();
-        scratch.trail.clear();
-        Self {
-            snapshot,
-            query,
-            asker,
-            writer,
-            name: &mut scratch.name,
-            additional: &mut scratch.additional,
-            added: &mut scratch.added,
-            trail: &mut scratch.trail,
-            random,
-            authoritative: false,
-            bits_read: 0,
-            subject: Subject::Error,
-            decided: &mut scratch.decided,
-        }
+        memory.added.clear();
+        memory.trail.clear();
+        let (authoritative, bits_read, subject) = (false, 0, Subject::Error);
+        Self { snapshot, query, asker, writer, memory, authoritative, bits_read, subject }
     }
 
     /// Writes the records and says what belongs into the header.
-    pub(super) fn run(mut self) -> Chased {
+    pub(super) fn run(&mut self) -> Chased {
         let rcode = loop {
             match self.step() {
                 Step::Done(rcode) => break rcode,
                 Step::Follow if self.writer.is_truncated() => break Rcode::NoError,
                 Step::Follow => {
-                    let next = self.name.full_hash();
-                    let was_there = self.trail.iter().any(|hop| hop.name == next);
-                    if was_there || self.trail.len() > MAX_ALIASES {
+                    let next = self.memory.name.full_hash();
+                    let was_there = self.memory.trail.iter().any(|hop| hop.name == next);
+                    if was_there || self.memory.trail.len() > MAX_ALIASES {
                         break Rcode::NoError;
                     }
                 }
@@ -157,7 +139,7 @@ impl<'a, 'b> Chase<'a, 'b> {
 
     /// What to tell whoever debugs this answer.
     fn extended_error(&self, rcode: Rcode) -> Option<ExtendedError> {
-        let Some((service, decision)) = &*self.decided else {
+        let Some((service, decision)) = &self.memory.decided else {
             return (rcode == Rcode::Refused).then_some(ExtendedError::NOT_AUTHORITATIVE);
         };
         match decision.reason {
@@ -176,18 +158,20 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn step(&mut self) -> Step {
         let snapshot = self.snapshot;
         let qtype = self.query.qtype;
-        let Some(zone) = snapshot.catalog.zones.find_for(self.name, qtype) else {
+        let Some(zone) = snapshot.catalog.zones.find_for(&self.memory.name, qtype) else {
             // An alias that leaves our zones is the resolver's to follow.
-            let is_first = self.trail.is_empty();
+            let is_first = self.memory.trail.is_empty();
             return Step::Done(if is_first { Rcode::Refused } else { Rcode::NoError });
         };
-        let found = zone.lookup(self.name, qtype);
-        let apex = self.name.suffix_hash(zone.apex_labels());
+        let found = zone.lookup(&self.memory.name, qtype);
+        let apex = self.memory.name.suffix_hash(zone.apex_labels());
         self.subject = match found {
             Found::Referral { .. } => Subject::Referral(apex),
             Found::NoData => Subject::NoData(apex),
             Found::NxDomain => Subject::NxDomain(apex),
-            _ => Subject::Name(self.trail.first().map_or(self.name.full_hash(), |hop| hop.name)),
+            _ => Subject::Name(
+                self.memory.trail.first().map_or(self.memory.name.full_hash(), |hop| hop.name),
+            ),
         };
         if !matches!(found, Found::Referral { .. }) {
             self.authoritative = true;
@@ -214,10 +198,12 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// Puts an RRset of the current name into the answer, or says that it did not fit. A
     /// DNAME that led here is there already (RFC 2181, section 5).
     fn put(&mut self, rrset: &Rrset) -> bool {
-        if rrset.rtype() == RecordType::DNAME && self.was_redirected_by(self.name.full_hash()) {
+        if rrset.rtype() == RecordType::DNAME
+            && self.was_redirected_by(self.memory.name.full_hash())
+        {
             return true;
         }
-        let owner = owner_of(self.trail, self.name);
+        let owner = owner_of(&self.memory.trail, &self.memory.name);
         let fitted = self.writer.rrset(Section::Answer, owner, rrset, rrset.ttl());
         self.truncate_unless(fitted)
     }
@@ -231,14 +217,14 @@ impl<'a, 'b> Chase<'a, 'b> {
 
     /// Whether a DNAME that has led here has an owner of this hash.
     fn was_redirected_by(&self, owner: u64) -> bool {
-        self.trail.iter().any(|hop| hop.redirected_by == Some(owner))
+        self.memory.trail.iter().any(|hop| hop.redirected_by == Some(owner))
     }
 
     /// Goes on with an alias's target, an uncompressed wire-format name. `redirected_by` is the
     /// hash of the DNAME's owner, if the alias is made by one.
     fn follow(&mut self, target: &[u8], redirected_by: Option<u64>) -> Step {
-        self.trail.push(Hop { name: self.name.full_hash(), redirected_by });
-        match self.name.fill(target) {
+        self.memory.trail.push(Hop { name: self.memory.name.full_hash(), redirected_by });
+        match self.memory.name.fill(target) {
             Some(_) => Step::Follow,
             None => Step::Done(Rcode::NoError),
         }
@@ -247,10 +233,10 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// A DNAME above the name: itself, and the CNAME it makes (RFC 6672, section 3.1). One
     /// that redirects below itself is met again, but said once (RFC 2181, section 5).
     fn redirect(&mut self, dname: &Rrset, labels: usize) -> Step {
-        let owner_at = self.name.suffix_start(labels);
-        let owner_hash = self.name.suffix_hash(labels);
+        let owner_at = self.memory.name.suffix_start(labels);
+        let owner_hash = self.memory.name.suffix_hash(labels);
         if !self.was_redirected_by(owner_hash) {
-            let owner = Some(self.name.suffix(labels));
+            let owner = Some(self.memory.name.suffix(labels));
             let fitted = self.writer.rrset(Section::Answer, owner, dname, dname.ttl());
             if !self.truncate_unless(fitted) {
                 return Step::Done(Rcode::NoError);
@@ -261,12 +247,16 @@ impl<'a, 'b> Chase<'a, 'b> {
             return Step::Done(Rcode::YxDomain);
         }
         // The case of the question is kept where the question is the alias.
-        let original = if self.trail.is_empty() { self.query.question } else { self.name.as_wire() };
+        let original = if self.memory.trail.is_empty() {
+            self.query.question
+        } else {
+            self.memory.name.as_wire()
+        };
         let mut made = [0; MAX_NAME_OCTETS];
         made[..owner_at].copy_from_slice(&original[..owner_at]);
         made[owner_at..owner_at + target.len()].copy_from_slice(target);
         let made = &made[..owner_at + target.len()];
-        let owner = owner_of(self.trail, self.name);
+        let owner = owner_of(&self.memory.trail, &self.memory.name);
         let fitted =
             self.writer.record(Section::Answer, owner, RecordType::CNAME, dname.ttl(), made);
         if !self.truncate_unless(fitted) || self.query.qtype == RecordType::CNAME {
@@ -278,15 +268,19 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// A delegation: the child's name servers, and the addresses of those we know.
     fn refer(&mut self, zone: &Zone, cut: &Cut, labels: usize) -> Step {
         let ns = cut.ns();
-        let fitted =
-            self.writer.rrset(Section::Authority, Some(self.name.suffix(labels)), ns, ns.ttl());
+        let fitted = self.writer.rrset(
+            Section::Authority,
+            Some(self.memory.name.suffix(labels)),
+            ns,
+            ns.ttl(),
+        );
         if !self.truncate_unless(fitted) {
             return Step::Done(Rcode::NoError);
         }
         for host in ns.rdatas() {
             // Glue the child cannot be reached without must be there whole (RFC 9471,
             // section 3.1); the rest is kind, not needed.
-            let required = is_below(host, self.name.suffix(labels));
+            let required = is_below(host, self.memory.name.suffix(labels));
             if !self.add_address(Some(zone), host) && required {
                 self.writer.set_truncated();
             }
@@ -313,7 +307,7 @@ impl<'a, 'b> Chase<'a, 'b> {
                 self.add_address(None, host);
             } else if rdata[..2] != [0, 0] {
                 // "." is the owner itself, but in AliasMode nothing (RFC 9460, section 2.5).
-                self.additional.fill(self.name.as_wire());
+                self.memory.additional.fill(self.memory.name.as_wire());
                 self.add_additional(None);
             }
         }
@@ -322,26 +316,26 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// Adds what is known of one host's addresses, once however often it is named;
     /// `glue_of` is the zone whose glue counts. Returns whether everything fitted.
     fn add_address(&mut self, glue_of: Option<&Zone>, host: &[u8]) -> bool {
-        self.additional.fill(host).is_none() || self.add_additional(glue_of)
+        self.memory.additional.fill(host).is_none() || self.add_additional(glue_of)
     }
 
     /// The same for the host in `additional`.
     fn add_additional(&mut self, glue_of: Option<&Zone>) -> bool {
-        let hash = self.additional.full_hash();
-        if self.added.contains(&hash) {
+        let hash = self.memory.additional.full_hash();
+        if self.memory.added.contains(&hash) {
             return true;
         }
-        self.added.push(hash);
+        self.memory.added.push(hash);
         let snapshot = self.snapshot;
-        let Some(own) = snapshot.catalog.zones.find(self.additional) else { return true };
-        let mut found = own.addresses(self.additional);
+        let Some(own) = snapshot.catalog.zones.find(&self.memory.additional) else { return true };
+        let mut found = own.addresses(&self.memory.additional);
         // A child held here may lack what its parent has as glue.
         if let (true, Some(parent)) = (found.iter().all(Option::is_none), glue_of) {
-            found = parent.addresses(self.additional);
+            found = parent.addresses(&self.memory.additional);
         }
         let mut fitted = true;
         for rrset in found.into_iter().flatten() {
-            let owner = Some(self.additional.as_wire());
+            let owner = Some(self.memory.additional.as_wire());
             fitted &= self.writer.rrset(Section::Additional, owner, rrset, rrset.ttl());
         }
         fitted
@@ -351,12 +345,12 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// section 5), or less.
     fn negative(&mut self, zone: &Zone, rcode: Rcode, ttl_cap: Option<u32>) -> Step {
         let ttl = zone.negative_ttl().min(ttl_cap.unwrap_or(u32::MAX));
-        let apex_at = self.name.suffix_start(zone.apex_labels());
-        let fitted = if self.trail.is_empty() && zone.apex_labels() > 0 {
+        let apex_at = self.memory.name.suffix_start(zone.apex_labels());
+        let fitted = if self.memory.trail.is_empty() && zone.apex_labels() > 0 {
             self.writer.soa(zone.compressed_soa(), apex_at, ttl)
         } else {
             // The name reached is not the question's, or the apex is the root: not pointed at.
-            let apex = &self.name.as_wire()[apex_at..];
+            let apex = &self.memory.name.as_wire()[apex_at..];
             self.writer.rrset(Section::Authority, Some(apex), zone.soa(), ttl)
         };
         self.truncate_unless(fitted);
@@ -371,17 +365,17 @@ impl<'a, 'b> Chase<'a, 'b> {
         let Some(family) = entry.steering.family_asked(qtype) else {
             return self.negative(zone, Rcode::NoError, None);
         };
-        let mut dice = LiveDice { turns: &entry.turns, random: self.random };
+        let mut dice = LiveDice { turns: &entry.turns, random: &mut self.memory.random };
         let decision = steer::decide(
             &entry.steering,
             snapshot.standing(id, family),
             family,
             self.asker.client,
-            self.name.as_wire(),
+            self.memory.name.as_wire(),
             &mut dice,
         );
         self.bits_read = self.bits_read.max(decision.scope);
-        *self.decided = Some((id, decision));
+        self.memory.decided = Some((id, decision));
         match &decision.outcome {
             Outcome::Chosen(picks) => self.chosen(zone, entry, picks, decision.ttl),
             Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, *ttl_cap),
@@ -393,7 +387,7 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, picks: &Picks, ttl: u32) -> Step {
         let service = &entry.steering;
         if let Some(alias) = service.alias(picks) {
-            let owner = owner_of(self.trail, self.name);
+            let owner = owner_of(&self.memory.trail, &self.memory.name);
             let rdata = alias.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
             let asked_itself = matches!(self.query.qtype, RecordType::CNAME | RecordType::ANY);
@@ -405,7 +399,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         if self.query.qtype == RecordType::CNAME {
             return self.negative(zone, Rcode::NoError, Some(ttl));
         }
-        let owner = owner_of(self.trail, self.name);
+        let owner = owner_of(&self.memory.trail, &self.memory.name);
         let fitted = self.writer.addresses(owner, service.addresses(picks), ttl);
         self.truncate_unless(fitted);
         Step::Done(Rcode::NoError)

@@ -9,11 +9,13 @@ use crate::steer::{Dice, Turns};
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
-impl Random {
-    pub(super) fn seeded() -> Self {
+impl Default for Random {
+    fn default() -> Self {
         Self(RandomState::new().hash_one("meridian"))
     }
+}
 
+impl Random {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;

@@ -29,7 +29,6 @@ use crate::world::{Snapshot, World};
 
 use chase::{Chase, Chased, Scratch, Subject};
 use client::Asker;
-use dice::Random;
 use reception::Reception;
 
 pub use chase::MAX_ALIASES;
@@ -51,7 +50,6 @@ pub struct Engine {
     listener: SocketAddr,
     scratch: Scratch,
     names: Compressor,
-    random: Random,
     /// The snapshot of a batch of queries, while there is one.
     held: Option<arc_swap::Guard<Arc<Snapshot>>>,
 }
@@ -60,9 +58,8 @@ impl Engine {
     /// An engine of `instance` that answers from `world` what comes in at `listener`, an
     /// address as it is configured.
     pub fn new(world: Arc<World>, instance: Arc<Instance>, listener: SocketAddr) -> Self {
-        let (scratch, random) = (Scratch::default(), Random::seeded());
-        let names = Compressor::default();
-        Self { world, instance, listener, scratch, names, random, held: None }
+        let (scratch, names) = (Scratch::default(), Compressor::default());
+        Self { world, instance, listener, scratch, names, held: None }
     }
 
     /// Answers from the present snapshot until [`release`](Self::release): for a batch of
@@ -85,7 +82,7 @@ impl Engine {
         transport: Transport,
         reply: &mut Vec<u8>,
     ) -> bool {
-        let Self { world, instance, listener, scratch, names, random, held } = self;
+        let Self { world, instance, listener, scratch, names, held } = self;
         // Borrowed, for a query with its options is too large to be moved for nothing.
         let parsed = wire::parse(packet, &mut scratch.name);
         let Some(parsed) = &parsed else { return false };
@@ -105,7 +102,7 @@ impl Engine {
         let mut writer = ResponseWriter::new(reply, names, header, question, room, opt);
         let start = writer.mark();
         let Chased { answered, subject } = match parsed {
-            Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch, random),
+            Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch),
             Parsed::Rejected(rejection) => visit.reject(rejection, &reception),
         };
         let verdict = visit.judge(subject, reception.proof, question);
@@ -160,13 +157,12 @@ impl<'a> Visit<'a> {
         reception: &Reception<'_>,
         writer: &mut ResponseWriter<'_>,
         scratch: &mut Scratch,
-        random: &mut Random,
     ) -> Chased {
         let asker = Asker::new(query, self.peer, &self.snapshot.catalog);
         scratch.decided = None;
         let chased = match self.settle(query, &scratch.name, reception, writer) {
             Some(settled) => settled,
-            None => Chase::new(self.snapshot, query, asker, writer, scratch, random).run(),
+            None => Chase::new(self.snapshot, query, &asker, writer, scratch).run(),
         };
         log::query(self.snapshot, query, asker.client, scratch.decided.as_ref(), &chased);
         chased

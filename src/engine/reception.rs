@@ -11,8 +11,9 @@
 //! 7873, section 5.2.3): the client comes back with the one it finds in the reply. One without a
 //! cookie is from a client that knows none, and is answered.
 
+use crate::catalog::Cookies;
 use crate::model::Transport;
-use crate::wire::{Edns, Proof, Rcode, ReplyOpt};
+use crate::wire::{Cookie, Edns, Proof, Rcode, ReplyOpt};
 
 use super::Visit;
 
@@ -28,30 +29,42 @@ pub(super) struct Reception<'a> {
 
 impl<'a> Reception<'a> {
     pub(super) fn new(edns: Option<&Edns<'_>>, visit: &Visit<'a>) -> Self {
-        let Visit { instance, peer, transport, .. } = *visit;
         let settings = visit.settings();
-        let Some(edns) = edns else {
-            return Self { opt: None, proof: None, must_prove_itself: false };
+        let mut reception = Self {
+            opt: edns.map(|edns| ReplyOpt::to(edns, settings.max_udp_payload)),
+            proof: None,
+            must_prove_itself: false,
         };
-        let mut opt = ReplyOpt::to(edns, settings.max_udp_payload);
-        if edns.wants_nsid && let Some(identity) = identity(visit) {
-            opt.set_nsid(identity);
+        if let (Some(edns), Some(opt)) = (edns, &mut reception.opt) {
+            if edns.wants_nsid
+                && let Some(identity) = identity(visit)
+            {
+                opt.set_nsid(identity);
+            }
+            if edns.wants_keepalive && visit.transport == Transport::Tcp {
+                opt.set_keepalive(settings.tcp_idle_timeout);
+            }
+            if let Some(cookie) = &edns.cookie
+                && settings.cookies.enabled
+            {
+                reception.check(cookie, visit);
+            }
         }
-        if edns.wants_keepalive && transport == Transport::Tcp {
-            opt.set_keepalive(settings.tcp_idle_timeout);
+        reception
+    }
+
+    /// Checks a cookie, and answers it.
+    fn check(&mut self, cookie: &Cookie<'_>, visit: &Visit<'a>) {
+        let Cookies { secrets, required, .. } = &visit.settings().cookies;
+        let instance = visit.instance;
+        let secrets = secrets.as_ref().unwrap_or(&instance.cookie_secrets);
+        let checked = cookie.check(visit.peer, (instance.unix_seconds)(), secrets);
+        if let Some(opt) = &mut self.opt {
+            opt.set_cookie(&checked);
         }
-        let cookies = &settings.cookies;
-        let checked = edns.cookie.filter(|_| cookies.enabled).map(|cookie| {
-            let secrets = cookies.secrets.as_ref().unwrap_or(&instance.cookie_secrets);
-            cookie.check(peer, (instance.unix_seconds)(), secrets)
-        });
-        if let Some(checked) = &checked {
-            opt.set_cookie(checked);
-        }
-        let proof = checked.map(|checked| checked.proof);
-        let is_unproven = proof.is_some_and(|proof| proof != Proof::Valid);
-        let must_prove_itself = cookies.required && is_unproven && transport == Transport::Udp;
-        Self { opt: Some(opt), proof, must_prove_itself }
+        self.proof = Some(checked.proof);
+        let is_unproven = checked.proof != Proof::Valid;
+        self.must_prove_itself = *required && is_unproven && visit.transport == Transport::Udp;
     }
 
     /// The code of a message that is answered without a lookup. One that only asks about its

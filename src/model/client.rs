@@ -150,7 +150,8 @@ fn bits_apart(address: IpAddr) -> u8 {
         return by_first_octet;
     }
     let bits = left_aligned(address);
-    let common = lists.into_iter().flatten().map(|(base, own)| ((bits ^ base).leading_zeros(), own));
+    let common =
+        lists.into_iter().flatten().map(|(base, own)| ((bits ^ base).leading_zeros(), own));
     let apart = common.filter(|(common, own)| common < own).map(|(common, _)| common + 1).max();
     apart.unwrap_or(0) as u8
 }
@@ -214,8 +215,10 @@ mod tests {
                 let in_doubt = lists.iter().any(|list| list.iter().any(inside));
                 assert_eq!(table[usize::from(octet)] == 0, in_doubt, "{address}");
                 let all = lists.iter().flat_map(|list| list.iter());
-                let common = all.map(|(base, own)| ((left_aligned(address) ^ base).leading_zeros(), own));
-                let longest = common.filter(|(common, own)| common < own).map(|(common, _)| common + 1);
+                let common =
+                    all.map(|(base, own)| ((left_aligned(address) ^ base).leading_zeros(), own));
+                let longest =
+                    common.filter(|(common, own)| common < own).map(|(common, _)| common + 1);
                 assert_eq!(u32::from(bits_apart(address)), longest.max().unwrap_or(0), "{address}");
             }
         }

@@ -146,7 +146,9 @@ impl Wheel {
         let stride = golden_stride(total);
         if total <= SHORT_WHEEL {
             let turns = 0..total;
-            return Self::Short(turns.map(|turn| sector(&ends, total, stride, turn) as u8).collect());
+            return Self::Short(
+                turns.map(|turn| sector(&ends, total, stride, turn) as u8).collect(),
+            );
         }
         Self::Long { ends, total, stride }
     }

@@ -27,7 +27,8 @@ pub struct ReplyOpt<'a> {
     client_subnet: Option<ClientSubnet>,
     cookie: Option<[u8; REPLY_COOKIE_OCTETS]>,
     nsid: Option<&'a [u8]>,
-    keepalive: Option<Duration>,
+    /// In units of 100 milliseconds (RFC 7828, section 3.1).
+    keepalive: Option<u16>,
 }
 
 impl<'a> ReplyOpt<'a> {
@@ -63,7 +64,7 @@ impl<'a> ReplyOpt<'a> {
 
     /// Adds how long the connection may be idle.
     pub fn set_keepalive(&mut self, idle: Duration) {
-        self.keepalive = Some(idle);
+        self.keepalive = Some(u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX));
         self.count(2);
     }
 
@@ -104,9 +105,7 @@ impl<'a> ReplyOpt<'a> {
             option(out, NSID, nsid.len());
             out.extend_from_slice(nsid);
         }
-        if let Some(idle) = self.keepalive {
-            // In units of 100 milliseconds (RFC 7828, section 3.1).
-            let timeout = u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX);
+        if let Some(timeout) = self.keepalive {
             option(out, TCP_KEEPALIVE, 2);
             out.extend_from_slice(&timeout.to_be_bytes());
         }

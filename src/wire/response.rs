@@ -219,9 +219,7 @@ impl<'b> ResponseWriter<'b> {
         let mark = self.mark();
         for address in addresses {
             let fitted = match (address, owner) {
-                (IpAddr::V4(v4), None) => {
-                    self.record_of_question(RecordType::A, ttl, v4.octets())
-                }
+                (IpAddr::V4(v4), None) => self.record_of_question(RecordType::A, ttl, v4.octets()),
                 (IpAddr::V6(v6), None) => {
                     self.record_of_question(RecordType::AAAA, ttl, v6.octets())
                 }
