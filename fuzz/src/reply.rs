@@ -11,7 +11,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use meridian::model::{LookupName, Transport};
-use meridian::wire::{self, ClientSubnet, Edns, HEADER_OCTETS, Parsed, Rcode};
+use meridian::wire::{self, ClientSubnet, Edns, HEADER_OCTETS, Rcode};
 
 /// Bits of the third octet.
 const QR: u8 = 0x80;
@@ -59,17 +59,9 @@ pub fn check(query: &[u8], transport: Transport, max_udp: u16, answered: bool, r
 }
 
 fn read<'q>(query: &'q [u8], name: &mut LookupName) -> Asked<'q> {
-    match wire::parse(query, name) {
-        Some(Parsed::Query(query)) => {
-            Asked { question: query.question, edns: query.edns, rejection: None }
-        }
-        Some(Parsed::Rejected(rejection)) => Asked {
-            question: rejection.question,
-            edns: rejection.edns,
-            rejection: Some(rejection.rcode),
-        },
-        None => panic!("answered what is to be ignored"),
-    }
+    let message = wire::parse(query, name).expect("answered what is to be ignored");
+    let rejection = message.query().err();
+    Asked { question: message.question, edns: message.edns, rejection }
 }
 
 fn check_header(query: &[u8], reply: &[u8]) {

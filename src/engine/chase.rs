@@ -31,6 +31,8 @@ pub(super) struct Scratch {
     trail: Vec<Hop>,
     /// The last decision on the way, if there was any.
     pub(super) decided: Option<(ServiceId, Decision)>,
+    /// Whom it chose.
+    pub(super) picks: Picks,
     random: Random,
 }
 
@@ -370,23 +372,24 @@ impl<'a, 'b> Chase<'a, 'b> {
             &entry.steering,
             snapshot.standing(id, family),
             family,
-            self.asker.client,
+            &self.asker.client,
             self.memory.name.as_wire(),
             &mut dice,
+            &mut self.memory.picks,
         );
         self.bits_read = self.bits_read.max(decision.scope);
         self.memory.decided = Some((id, decision));
-        match &decision.outcome {
-            Outcome::Chosen(picks) => self.chosen(zone, entry, picks, decision.ttl),
-            Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, *ttl_cap),
+        match decision.outcome {
+            Outcome::Chosen => self.chosen(zone, entry, decision.ttl),
+            Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, ttl_cap),
             Outcome::ServFail => Step::Done(Rcode::ServFail),
             Outcome::Refused => Step::Done(Rcode::Refused),
         }
     }
 
-    fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, picks: &Picks, ttl: u32) -> Step {
+    fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, ttl: u32) -> Step {
         let service = &entry.steering;
-        if let Some(alias) = service.alias(picks) {
+        if let Some(alias) = service.alias(&self.memory.picks) {
             let owner = owner_of(&self.memory.trail, &self.memory.name);
             let rdata = alias.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
@@ -400,7 +403,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             return self.negative(zone, Rcode::NoError, Some(ttl));
         }
         let owner = owner_of(&self.memory.trail, &self.memory.name);
-        let fitted = self.writer.addresses(owner, service.addresses(picks), ttl);
+        let fitted = self.writer.addresses(owner, service.addresses(&self.memory.picks), ttl);
         self.truncate_unless(fitted);
         Step::Done(Rcode::NoError)
     }

@@ -27,7 +27,7 @@ pub(super) struct Asker {
 
 impl Asker {
     pub(super) fn new(query: &Query<'_>, peer: IpAddr, catalog: &Catalog) -> Self {
-        let subnet = query.edns.as_ref().and_then(|edns| edns.client_subnet);
+        let subnet = query.edns.and_then(|edns| edns.client_subnet);
         let (client, offset) = client_of(subnet, peer, catalog);
         Self { client, offset }
     }

@@ -2,20 +2,20 @@
 
 use tracing::{Level, debug, enabled};
 
-use crate::model::{ClientNet, LookupName, ServiceId};
-use crate::steer::{Decision, Outcome};
+use crate::model::{ClientNet, LookupName};
+use crate::steer::Outcome;
 use crate::wire::Query;
 use crate::world::Snapshot;
 
-use super::chase::Chased;
+use super::chase::{Chased, Scratch};
 
-/// Logs a query and what became of it. `decided` is the last decision, where there was one:
-/// `policy`, `site`, `chosen` and `ttl` are of it.
+/// Logs a query and what became of it. `policy`, `site`, `chosen` and `ttl` are of the last
+/// decision on the way, where there was one; `scratch` has it.
 pub(super) fn query(
     snapshot: &Snapshot,
     query: &Query<'_>,
     client: ClientNet,
-    decided: Option<&(ServiceId, Decision)>,
+    scratch: &Scratch,
     chased: &Chased,
 ) {
     if !enabled!(Level::DEBUG) {
@@ -25,14 +25,11 @@ pub(super) fn query(
     let mut name = LookupName::default();
     name.fill(query.question);
     let zone = catalog.zones.find_for(&name, query.qtype).map(|zone| zone.apex());
-    let decided = decided.map(|(id, decision)| (&snapshot.service(*id).steering, decision));
-    let picked = decided.and_then(|(service, decision)| match &decision.outcome {
-        Outcome::Chosen(picks) => Some((service, picks)),
-        _ => None,
-    });
-    let chosen = picked.map(|(service, picks)| service.shown(picks).join(","));
-    let site = picked.and_then(|(service, picks)| {
-        let endpoint = service.endpoint(*picks.as_slice().first()?)?;
+    let decided = scratch.decided.map(|(id, decision)| (&snapshot.service(id).steering, decision));
+    let choosing = decided.filter(|(_, decision)| decision.outcome == Outcome::Chosen);
+    let chosen = choosing.map(|(service, _)| service.shown(&scratch.picks).join(","));
+    let site = choosing.and_then(|(service, _)| {
+        let endpoint = service.endpoint(*scratch.picks.as_slice().first()?)?;
         Some(catalog.sites[usize::from(endpoint.site.0)].name.as_str())
     });
     debug!(

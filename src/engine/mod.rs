@@ -22,8 +22,8 @@ use crate::catalog::Settings;
 use crate::guard::Verdict;
 use crate::model::{LookupName, RecordType, Transport};
 use crate::wire::{
-    self, CLASS_CHAOS, CLASS_IN, Compressor, Edns, ExtendedError, Parsed, Proof, Query, Rcode,
-    Rejection, ResponseWriter,
+    CLASS_CHAOS, CLASS_IN, Compressor, Edns, ExtendedError, Message, Proof, Query, Rcode,
+    ResponseWriter,
 };
 use crate::world::{Snapshot, World};
 
@@ -83,10 +83,9 @@ impl Engine {
         reply: &mut Vec<u8>,
     ) -> bool {
         let Self { world, instance, listener, scratch, names, held } = self;
-        // Borrowed, for a query with its options is too large to be moved for nothing.
-        let parsed = wire::parse(packet, &mut scratch.name);
-        let Some(parsed) = &parsed else { return false };
-        let (header, question, edns) = parsed.echoed();
+        let Some(mut message) = Message::open(packet) else { return false };
+        message.read(&mut scratch.name);
+        let Message { header, question, ref edns, ref unknown_key, .. } = message;
         let loaded;
         let snapshot = match held {
             Some(held) => &**held,
@@ -96,20 +95,19 @@ impl Engine {
             }
         };
         let visit = Visit { snapshot, instance, listener, peer: peer.ip(), transport };
-        let reception = Reception::new(edns, &visit);
-        let room = visit.reply_octets(edns);
-        let opt = reception.opt.as_ref();
+        let reception = Reception::new(edns.as_ref(), &visit);
+        let (room, opt) = (visit.reply_octets(edns.as_ref()), reception.opt.as_ref());
         let mut writer = ResponseWriter::new(reply, names, header, question, room, opt);
         let start = writer.mark();
-        let Chased { answered, subject } = match parsed {
-            Parsed::Query(query) => visit.ask(query, &reception, &mut writer, scratch),
-            Parsed::Rejected(rejection) => visit.reject(rejection, &reception),
+        let Chased { answered, subject } = match message.query() {
+            Ok(query) => visit.ask(&query, &reception, &mut writer, scratch),
+            Err(rcode) => visit.reject(rcode, &reception),
         };
         let verdict = visit.judge(subject, reception.proof, question);
         let Some(answered) = limit::apply(verdict, answered, subject, &mut writer, start) else {
             return false;
         };
-        match parsed.unknown_key() {
+        match unknown_key {
             Some(key) => writer.finish_unknown_key(answered, key),
             None => _ = writer.finish(answered),
         }
@@ -143,8 +141,8 @@ impl<'a> Visit<'a> {
     }
 
     /// What a message gets that is no query.
-    fn reject(&self, rejection: &Rejection<'_>, reception: &Reception<'_>) -> Chased {
-        let rcode = reception.code_of(rejection.rcode);
+    fn reject(&self, rcode: Rcode, reception: &Reception<'_>) -> Chased {
+        let rcode = reception.code_of(rcode);
         debug!(client = %self.peer, rcode = rcode.name(), "not looked up");
         let is_unknown = rcode == Rcode::NotImp;
         Chased::code(rcode, is_unknown.then_some(ExtendedError::NOT_SUPPORTED))
@@ -164,7 +162,7 @@ impl<'a> Visit<'a> {
             Some(settled) => settled,
             None => Chase::new(self.snapshot, query, &asker, writer, scratch).run(),
         };
-        log::query(self.snapshot, query, asker.client, scratch.decided.as_ref(), &chased);
+        log::query(self.snapshot, query, asker.client, scratch, &chased);
         chased
     }
 

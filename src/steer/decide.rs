@@ -24,8 +24,8 @@ pub struct Decision {
 /// The kinds of answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// These contestants of the service (see [`Service::target`]), at least one.
-    Chosen(Picks),
+    /// The contestants picked (see [`Service::target`]), at least one.
+    Chosen,
     /// NODATA, its TTL capped to so many seconds where there is a cap.
     NoData {
         /// In seconds.
@@ -37,22 +37,29 @@ pub enum Outcome {
     Refused,
 }
 
-/// Chooses for one client. `name` is what was asked, in lowercase wire form.
+/// Chooses for one client. `name` is what was asked, in lowercase wire form; who is chosen is
+/// left in `picks`, whatever was there before.
 pub fn decide(
     service: &Service,
     standing: &Standing,
     family: Family,
-    client: ClientNet,
+    client: &ClientNet,
     name: &[u8],
     dice: &mut impl Dice,
+    picks: &mut Picks,
 ) -> Decision {
-    let mut draw =
-        Draw { service, slot: service.turn_slot(family), client, name, dice, bits_read: 0 };
+    picks.clear();
+    let slot = service.turn_slot(family);
+    let mut draw = Draw { service, slot, client, name, dice, picks, bits_read: 0 };
     let outcome = match &standing.verdict {
-        Verdict::Choose(pool) => Outcome::Chosen(draw.choose(pool)),
+        Verdict::Choose(pool) => {
+            draw.choose(pool);
+            Outcome::Chosen
+        }
         Verdict::LastResort(field) => {
-            let turn = draw.dice.turn(draw.slot);
-            Outcome::Chosen(round_robin::pick(field, turn, service.max_answers))
+            let turn = draw.dice.turn(slot);
+            round_robin::pick(field, turn, service.max_answers, draw.picks);
+            Outcome::Chosen
         }
         Verdict::NoData { ttl_cap } => Outcome::NoData { ttl_cap: *ttl_cap },
         Verdict::ServFail => Outcome::ServFail,
@@ -65,59 +72,65 @@ pub fn decide(
 struct Draw<'a, D> {
     service: &'a Service,
     slot: usize,
-    client: ClientNet,
+    client: &'a ClientNet,
     name: &'a [u8],
     dice: &'a mut D,
+    /// Whom a step has picked; empty before it.
+    picks: &'a mut Picks,
     bits_read: u8,
 }
 
 impl<D: Dice> Draw<'_, D> {
-    fn choose(&mut self, pool: &Pool) -> Picks {
+    fn choose(&mut self, pool: &Pool) {
         let service = self.service;
-        let site = match service.policy {
-            Policy::GeoProximity => self.nearest_site(pool),
+        match service.policy {
+            Policy::GeoProximity => self.pick_nearest_site(pool),
             policy if policy.chooses_site() || service.within_site.is_some() => {
-                self.pick(policy, &pool.sites, self.slot, 1).as_slice()[0]
+                self.pick(policy, &pool.sites, self.slot, 1);
             }
             policy => return self.pick(policy, &pool.endpoints, self.slot, service.max_answers),
-        };
-        let site = &pool.by_site[usize::from(site)];
+        }
+        // Every site of the service is in every ranking, and a pool is never empty.
+        let place = self.picks.as_slice().first().map_or(0, |place| usize::from(*place));
+        let site = &pool.by_site[place];
+        self.picks.clear();
         // The site's own counter: were it shared, two sites asked in turn would each see
         // every other number, and rotate by twos.
         let slot = self.slot + 1 + site.ordinal;
-        self.pick(service.inner_policy(), &site.endpoints, slot, service.max_answers)
+        self.pick(service.inner_policy(), &site.endpoints, slot, service.max_answers);
     }
 
-    fn nearest_site(&mut self, pool: &Pool) -> u16 {
-        let geography =
-            self.service.geography.as_ref().expect("a geo-proximity service has a geo map");
-        let (site, bits) = geo_proximity::pick(pool, geography, self.service.hash, self.client);
+    fn pick_nearest_site(&mut self, pool: &Pool) {
+        let Service { geography, hash, .. } = self.service;
+        let geography = geography.as_ref().expect("a geo-proximity service has a geo map");
+        let bits = geo_proximity::pick(pool, geography, *hash, self.client, self.picks);
         self.bits_read = self.bits_read.max(bits);
-        site
     }
 
-    fn pick(&mut self, policy: Policy, field: &Field, slot: usize, want: usize) -> Picks {
+    fn pick(&mut self, policy: Policy, field: &Field, slot: usize, want: usize) {
+        let picks = &mut *self.picks;
         // One contestant needs no choice, and no turn is taken. A scope is claimed all the
         // same where more are configured: scopes must not overlap, in caches, with those
         // claimed before and after.
         if let [only] = field.contestants() {
             if policy == Policy::Hash && self.service.endpoints.len() > 1 {
-                let prefix = self.service.hash.client_prefix(self.client);
+                let prefix = self.service.hash.client_prefix(*self.client);
                 self.bits_read = self.bits_read.max(prefix.length());
             }
-            return Picks::one(only.index);
+            return picks.push(only.index);
         }
         match policy {
-            Policy::RoundRobin => round_robin::pick(field, self.dice.turn(slot), want),
-            Policy::Random => random::pick(field, self.dice, want),
-            Policy::Weighted => weighted::pick(field, self.dice.turn(slot), self.dice, want),
-            Policy::Failover => failover::pick(field, want),
-            Policy::Hash => {
-                let (picks, bits) = hash::pick(field, self.service.hash, self.client, want);
-                self.bits_read = self.bits_read.max(bits);
-                picks
+            Policy::RoundRobin => round_robin::pick(field, self.dice.turn(slot), want, picks),
+            Policy::Random => random::pick(field, self.dice, want, picks),
+            Policy::Weighted => {
+                weighted::pick(field, self.dice.turn(slot), self.dice, want, picks);
             }
-            Policy::NameHash => name_hash::pick(field, self.service.hash, self.name, want),
+            Policy::Failover => failover::pick(field, want, picks),
+            Policy::Hash => {
+                let bits = hash::pick(field, self.service.hash, *self.client, want, picks);
+                self.bits_read = self.bits_read.max(bits);
+            }
+            Policy::NameHash => name_hash::pick(field, self.service.hash, self.name, want, picks),
             Policy::GeoProximity => unreachable!("a site is not chosen twice: see WithinSite"),
         }
     }

@@ -2,10 +2,8 @@
 
 use super::{Field, Picks};
 
-pub(super) fn pick(field: &Field, want: usize) -> Picks {
-    let mut picks = Picks::default();
+pub(super) fn pick(field: &Field, want: usize, picks: &mut Picks) {
     for contestant in field.contestants().iter().take(want) {
         picks.push(contestant.index);
     }
-    picks
 }

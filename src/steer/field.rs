@@ -185,7 +185,7 @@ fn golden_stride(total: u64) -> u64 {
 }
 
 /// What was picked: indices of contestants, best first, without duplicates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Picks {
     indices: [u16; MAX_ANSWERS],
     count: u8,
@@ -198,11 +198,9 @@ impl Default for Picks {
 }
 
 impl Picks {
-    /// Nothing but one contestant.
-    pub fn one(index: u16) -> Self {
-        let mut picks = Self::default();
-        picks.push(index);
-        picks
+    /// Takes everything out.
+    pub fn clear(&mut self) {
+        self.count = 0;
     }
 
     /// Adds one behind the others; beyond [`MAX_ANSWERS`] it is left out.

@@ -7,37 +7,39 @@
 use crate::model::ClientNet;
 
 use super::service::{Geography, HashKey};
-use super::{Pool, hash, rendezvous};
+use super::{Picks, Pool, hash, rendezvous};
 
-/// The place in `pool.by_site` of the chosen site, and how many bits of the client's
+/// Picks a site by its place in `pool.by_site`, and returns how many bits of the client's
 /// address were read.
 pub(super) fn pick(
     pool: &Pool,
     geography: &Geography,
     key: HashKey,
-    client: ClientNet,
-) -> (u16, u8) {
+    client: &ClientNet,
+    picks: &mut Picks,
+) -> u8 {
     let answer = geography.map.lookup(client.address);
     // Where sites share a step the client's prefix decides between them. That it may not
     // today, because only one of them is up, must not make the scope wider: a client told
     // /16 now would keep the answer of its neighbours when the other is back.
     let scope = match answer.ranking.has_shared_steps() {
-        true => answer.scope.max(key.client_prefix(client).length()),
+        true => answer.scope.max(key.client_prefix(*client).length()),
         false => answer.scope,
     };
-    let chosen = answer.ranking.find(|step| {
+    answer.ranking.find(|step| {
         let mut here = step.iter().filter_map(|&site| pool.place_of(site));
         let first = here.next()?;
         if here.next().is_none() {
-            return Some(first);
+            picks.push(first);
+            return Some(());
         }
         let sharing = step
             .iter()
             .filter_map(|&site| pool.place_of(site))
             .map(|place| &pool.sites.contestants()[usize::from(place)]);
-        let (key, _) = hash::client_key(key, client);
-        Some(rendezvous::best_of(sharing, key, 1).as_slice()[0])
+        let (key, _) = hash::client_key(key, *client);
+        rendezvous::best_of(sharing, key, 1, picks);
+        Some(())
     });
-    // Every site of the service is in every ranking, and a pool is never empty.
-    (chosen.unwrap_or_else(|| pool.sites.contestants()[0].index), scope)
+    scope
 }

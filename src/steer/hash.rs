@@ -7,9 +7,16 @@ use super::service::HashKey;
 use super::{Field, Picks};
 
 /// The picks, and how many bits of the client's address were read.
-pub(super) fn pick(field: &Field, key: HashKey, client: ClientNet, want: usize) -> (Picks, u8) {
+pub(super) fn pick(
+    field: &Field,
+    key: HashKey,
+    client: ClientNet,
+    want: usize,
+    picks: &mut Picks,
+) -> u8 {
     let (key, bits) = client_key(key, client);
-    (rendezvous::pick(field, key, want), bits)
+    rendezvous::pick(field, key, want, picks);
+    bits
 }
 
 /// The hash of the client's prefix under the service's seed, and the prefix's length.

@@ -3,9 +3,8 @@
 use super::dice::Dice;
 use super::{Field, Picks};
 
-pub(super) fn pick(field: &Field, dice: &mut impl Dice, want: usize) -> Picks {
+pub(super) fn pick(field: &Field, dice: &mut impl Dice, want: usize, picks: &mut Picks) {
     let contestants = field.contestants();
-    let mut picks = Picks::default();
     // Floyd's sampling: `want` different ones in as many draws.
     for last in contestants.len().saturating_sub(want)..contestants.len() {
         let drawn = contestants[below(dice.random(), last + 1)].index;
@@ -13,7 +12,6 @@ pub(super) fn pick(field: &Field, dice: &mut impl Dice, want: usize) -> Picks {
         let place = below(dice.random(), picks.len() + 1);
         picks.insert(place, index, want);
     }
-    picks
 }
 
 /// Maps 64 random bits to `0..bound` by multiplication; the bias is below 2⁻⁴⁸ here.

@@ -40,8 +40,8 @@ fn score(key: u64, contestant: &Contestant) -> f64 {
 }
 
 /// The contestants of highest score for a key, best first.
-pub(super) fn pick(field: &Field, key: u64, want: usize) -> Picks {
-    best_of(field.contestants().iter(), key, want)
+pub(super) fn pick(field: &Field, key: u64, want: usize, picks: &mut Picks) {
+    best_of(field.contestants().iter(), key, want, picks);
 }
 
 /// The same over any contestants.
@@ -49,8 +49,8 @@ pub(super) fn best_of<'c>(
     contestants: impl Iterator<Item = &'c Contestant>,
     key: u64,
     want: usize,
-) -> Picks {
-    let mut picks = Picks::default();
+    picks: &mut Picks,
+) {
     let mut scores = [0.0; super::MAX_ANSWERS];
     for contestant in contestants {
         let score = score(key, contestant);
@@ -65,7 +65,6 @@ pub(super) fn best_of<'c>(
             picks.insert(place, contestant.index, want);
         }
     }
-    picks
 }
 
 #[cfg(test)]
@@ -95,12 +94,18 @@ mod tests {
             .collect()
     }
 
+    fn best<'c>(of: impl Iterator<Item = &'c Contestant>, key: u64, want: usize) -> Vec<u16> {
+        let mut picks = Picks::default();
+        best_of(of, key, want, &mut picks);
+        picks.as_slice().to_vec()
+    }
+
     #[test]
     fn shares_follow_weights() {
         let field = contestants(&[5, 3, 2]);
         let mut counts = [0_u32; 3];
         for key in 0..100_000 {
-            counts[usize::from(best_of(field.iter(), mix(7, key), 1).as_slice()[0])] += 1;
+            counts[usize::from(best(field.iter(), mix(7, key), 1)[0])] += 1;
         }
         for (count, share) in counts.iter().zip([0.5, 0.3, 0.2]) {
             assert!((f64::from(*count) / 100_000.0 - share).abs() < 0.01, "{counts:?}");
@@ -112,11 +117,11 @@ mod tests {
         let all = contestants(&[1, 2, 3, 4]);
         for key in 0..10_000 {
             let key = mix(3, key);
-            let before = best_of(all.iter(), key, 1).as_slice()[0];
-            let after = best_of(all.iter().filter(|c| c.index != 2), key, 1).as_slice()[0];
+            let before = best(all.iter(), key, 1)[0];
+            let after = best(all.iter().filter(|c| c.index != 2), key, 1)[0];
             assert!(before == after || before == 2);
             // And the leaver's keys go where their second choice was.
-            let second = best_of(all.iter(), key, 2).as_slice()[1];
+            let second = best(all.iter(), key, 2)[1];
             assert!(before != 2 || after == second);
         }
     }

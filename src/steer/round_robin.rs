@@ -4,12 +4,10 @@
 
 use super::{Field, Picks};
 
-pub(super) fn pick(field: &Field, turn: u64, want: usize) -> Picks {
+pub(super) fn pick(field: &Field, turn: u64, want: usize, picks: &mut Picks) {
     let contestants = field.contestants();
     let start = (turn % contestants.len() as u64) as usize;
-    let mut picks = Picks::default();
     for contestant in contestants[start..].iter().chain(&contestants[..start]).take(want) {
         picks.push(contestant.index);
     }
-    picks
 }

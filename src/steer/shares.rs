@@ -2,9 +2,7 @@
 
 use crate::model::{ClientNet, Family};
 
-use super::{
-    Decision, Field, FirstTurn, Outcome, Policy, Pool, Service, Standing, Verdict, decide,
-};
+use super::{Field, FirstTurn, Picks, Policy, Pool, Service, Standing, Verdict, decide};
 
 /// The share of first records (0 to 1, summing to 1) of each contestant that the client
 /// may meet, in the service's order. A choice that does not rotate is one of share 1.
@@ -15,12 +13,9 @@ pub fn shares(
     client: ClientNet,
     name: &[u8],
 ) -> Vec<(u16, f64)> {
-    let chosen = |dice: &mut FirstTurn| match decide(service, standing, family, client, name, dice)
-    {
-        Decision { outcome: Outcome::Chosen(picks), .. } => picks.as_slice().first().copied(),
-        _ => None,
-    };
-    let Some(first) = chosen(&mut FirstTurn) else { return Vec::new() };
+    let mut picks = Picks::default();
+    decide(service, standing, family, &client, name, &mut FirstTurn, &mut picks);
+    let Some(&first) = picks.as_slice().first() else { return Vec::new() };
     match &standing.verdict {
         Verdict::LastResort(field) => field_shares(Policy::RoundRobin, field, first),
         Verdict::Choose(pool) => pool_shares(service, pool, first),

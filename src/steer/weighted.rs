@@ -6,9 +6,12 @@
 use super::dice::Dice;
 use super::{Field, Picks};
 
-pub(super) fn pick(field: &Field, turn: u64, dice: &mut impl Dice, want: usize) -> Picks {
+pub(super) fn pick(field: &Field, turn: u64, dice: &mut impl Dice, want: usize, picks: &mut Picks) {
     let contestants = field.contestants();
-    let mut picks = Picks::one(contestants[field.at_turn(turn)].index);
+    picks.push(contestants[field.at_turn(turn)].index);
+    if want == 1 {
+        return;
+    }
     let mut rest = field.total_weight();
     for _ in 1..want.min(contestants.len()) {
         rest -= contestants
@@ -26,5 +29,4 @@ pub(super) fn pick(field: &Field, turn: u64, dice: &mut impl Dice, want: usize) 
             point -= weight;
         }
     }
-    picks
 }

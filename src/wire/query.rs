@@ -24,141 +24,113 @@ pub const CLASS_IN: u16 = 1;
 /// QCLASS of questions about the server itself (RFC 4892).
 pub const CLASS_CHAOS: u16 = 3;
 
-/// A well-formed query. The name itself is left in the [`LookupName`] passed to [`parse`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Query<'p> {
+/// A message that is no answer, as far as it can be read. It is read in place, for it is large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<'p> {
     /// The header, as received.
     pub header: &'p [u8; HEADER_OCTETS],
-    /// QNAME as received (its case kept), QTYPE and QCLASS.
+    /// QNAME as received (its case kept), QTYPE and QCLASS; empty where they are not readable.
     pub question: &'p [u8],
+    /// The OPT, if there is one, as far as it is readable.
+    pub edns: Option<Edns<'p>>,
+    /// The key of a TSIG, to be told that it is not known.
+    pub unknown_key: Option<UnknownKey<'p>>,
+    /// QTYPE and QCLASS of a query; the code of what is answered without looking anything up.
+    asked: Result<(RecordType, u16), Rcode>,
+    /// What follows the header.
+    body: &'p [u8],
+}
+
+/// A well-formed query. The name itself is left in the [`LookupName`] it was read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query<'m> {
+    /// QNAME as received (its case kept), QTYPE and QCLASS.
+    pub question: &'m [u8],
     /// QTYPE.
     pub qtype: RecordType,
     /// QCLASS.
     pub qclass: u16,
-    /// The OPT, if there was one.
-    pub edns: Option<Edns<'p>>,
+    /// The OPT, if there is one.
+    pub edns: Option<&'m Edns<'m>>,
 }
 
-/// A message that is answered without looking anything up, with as much of it as can be
-/// echoed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rejection<'p> {
-    /// The header, as received.
-    pub header: &'p [u8; HEADER_OCTETS],
-    /// The question, where one was readable; empty otherwise.
-    pub question: &'p [u8],
-    /// The OPT, as far as it was readable.
-    pub edns: Option<Edns<'p>>,
-    /// The key of a TSIG, to be told that it is not known.
-    pub unknown_key: Option<UnknownKey<'p>>,
-    /// What is wrong; NOERROR if only a cookie was asked for.
-    pub rcode: Rcode,
-}
+impl<'p> Message<'p> {
+    /// A message of which nothing is read yet. `None` is nothing to react to.
+    pub fn open(packet: &'p [u8]) -> Option<Self> {
+        let (header, body) = packet.split_first_chunk::<HEADER_OCTETS>()?;
+        let unread = Err(Rcode::FormErr);
+        let is_answer = header[2] & QR != 0;
+        (!is_answer).then_some(Self {
+            header,
+            question: &[],
+            edns: None,
+            unknown_key: None,
+            asked: unread,
+            body,
+        })
+    }
 
-/// What a packet turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parsed<'p> {
-    /// A question to answer.
-    Query(Query<'p>),
-    /// Something to answer with a code alone.
-    Rejected(Rejection<'p>),
-}
+    /// Reads it; QNAME goes to `name`.
+    pub fn read(&mut self, name: &mut LookupName) {
+        self.asked = self.read_body(name);
+    }
 
-impl<'p> Parsed<'p> {
-    /// What goes back in any reply: the header and the question, and an OPT for an OPT.
-    pub fn echoed(&self) -> (&'p [u8; HEADER_OCTETS], &'p [u8], Option<&Edns<'p>>) {
-        match self {
-            Self::Query(query) => (query.header, query.question, query.edns.as_ref()),
-            Self::Rejected(rejection) => {
-                (rejection.header, rejection.question, rejection.edns.as_ref())
+    /// The query it is.
+    ///
+    /// # Errors
+    /// What to answer it with otherwise; NOERROR if only a cookie was asked for.
+    pub fn query(&self) -> Result<Query<'_>, Rcode> {
+        let (qtype, qclass) = self.asked?;
+        Ok(Query { question: self.question, qtype, qclass, edns: self.edns.as_ref() })
+    }
+
+    /// By the table on top.
+    fn read_body(&mut self, name: &mut LookupName) -> Result<(RecordType, u16), Rcode> {
+        let [questions, answers, authorities, additionals] =
+            [4, 6, 8, 10].map(|at| u16::from_be_bytes([self.header[at], self.header[at + 1]]));
+        if questions == 1 {
+            self.question = read_question(self.body, name).unwrap_or_default();
+        }
+        let records = &self.body[self.question.len()..];
+        let count = u32::from(answers) + u32::from(authorities) + u32::from(additionals);
+        let well_formed = self.read_records(records, count);
+        if Opcode::of(self.header[2]) != Opcode::QUERY {
+            // Most are like a query, and an OPT is to be answered with an OPT (RFC 6891,
+            // section 7).
+            self.unknown_key = None;
+            if self.question.is_empty() || !well_formed {
+                (self.question, self.edns) = (&[], None);
             }
+            return Err(Rcode::NotImp);
         }
-    }
-
-    /// The key to be told that it is not known.
-    pub fn unknown_key(&self) -> Option<&UnknownKey<'p>> {
-        match self {
-            Self::Query(_) => None,
-            Self::Rejected(rejection) => rejection.unknown_key.as_ref(),
-        }
-    }
-}
-
-/// Reads a packet; the name goes to `name`. `None` is nothing to react to.
-pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Option<Parsed<'p>> {
-    let (header, body) = packet.split_first_chunk::<HEADER_OCTETS>()?;
-    if header[2] & QR != 0 {
-        return None;
-    }
-    let [questions, answers, authorities, additionals] =
-        [4, 6, 8, 10].map(|at| u16::from_be_bytes([header[at], header[at + 1]]));
-    let count = u32::from(answers) + u32::from(authorities) + u32::from(additionals);
-    let question = if questions == 1 { read_question(body, name) } else { None };
-    let mut records = Records::default();
-    let well_formed = records.read(&body[question.map_or(0, <[u8]>::len)..], count);
-    let reject = |records: Records<'p>, rcode, question| {
-        let Records { edns, unknown_key } = records;
-        Some(Parsed::Rejected(Rejection { header, question, edns, unknown_key, rcode }))
-    };
-    if Opcode::of(header[2]) != Opcode::QUERY {
-        // Most are like a query, and an OPT is to be answered with an OPT (RFC 6891, section 7).
-        return match question.filter(|_| well_formed) {
-            Some(question) => reject(records.without_key(), Rcode::NotImp, question),
-            None => reject(Records::default(), Rcode::NotImp, &[]),
+        let [.., t1, t2, c1, c2] = *self.question else {
+            self.unknown_key = None;
+            if questions > 0 || answers > 0 || authorities > 0 || !well_formed {
+                self.edns = None;
+            }
+            return Err(without_question(self.edns.as_ref()));
         };
+        let qtype = RecordType(u16::from_be_bytes([t1, t2]));
+        let only_asks = answers == 0 && (authorities == 0 || qtype == RecordType::IXFR);
+        if !(well_formed && only_asks) {
+            self.unknown_key = None;
+            return Err(Rcode::FormErr);
+        }
+        if self.unknown_key.is_some() {
+            return Err(Rcode::NotAuth);
+        }
+        if self.edns.as_ref().is_some_and(|edns| edns.version > 0) {
+            return Err(Rcode::BadVers);
+        }
+        Ok((qtype, u16::from_be_bytes([c1, c2])))
     }
-    let Some(question) = question else {
-        let only_options = questions == 0 && answers == 0 && authorities == 0 && well_formed;
-        let records = if only_options { records.without_key() } else { Records::default() };
-        let rcode = without_question(records.edns.as_ref());
-        return reject(records, rcode, &[]);
-    };
-    let [.., t1, t2, c1, c2] = *question else { return None };
-    let qtype = RecordType(u16::from_be_bytes([t1, t2]));
-    let only_asks = answers == 0 && (authorities == 0 || qtype == RecordType::IXFR);
-    if !(well_formed && only_asks) {
-        return reject(records.without_key(), Rcode::FormErr, question);
-    }
-    if records.unknown_key.is_some() {
-        return reject(records, Rcode::NotAuth, question);
-    }
-    let edns = records.edns;
-    if edns.as_ref().is_some_and(|edns| edns.version > 0) {
-        return reject(records, Rcode::BadVers, question);
-    }
-    let qclass = u16::from_be_bytes([c1, c2]);
-    Some(Parsed::Query(Query { header, question, qtype, qclass, edns }))
-}
 
-/// What a message without a question gets.
-fn without_question(edns: Option<&Edns<'_>>) -> Rcode {
-    match edns {
-        Some(edns) if edns.version > 0 => Rcode::BadVers,
-        Some(edns) if edns.cookie.is_some() => Rcode::NoError,
-        _ => Rcode::FormErr,
-    }
-}
-
-/// The question at the start of `body`: the octets of QNAME, QTYPE and QCLASS.
-fn read_question<'p>(body: &'p [u8], name: &mut LookupName) -> Option<&'p [u8]> {
-    let name_octets = name.fill(body)?;
-    body.get(..name_octets + 4)
-}
-
-/// What the records behind the question say.
-#[derive(Debug, Default)]
-struct Records<'p> {
-    edns: Option<Edns<'p>>,
-    unknown_key: Option<UnknownKey<'p>>,
-}
-
-impl<'p> Records<'p> {
     /// Walks `count` records up to the very end of the packet, looking for the OPT and a TSIG.
     /// Returns whether all is as it must be; what was readable is there in any case.
-    fn read(&mut self, packet: &'p [u8], count: u32) -> bool {
-        let mut rest = packet;
+    fn read_records(&mut self, records: &'p [u8], count: u32) -> bool {
+        let mut rest = records;
         for left in (0..count).rev() {
-            match self.read_one(rest, left == 0) {
+            match self.read_record(rest, left == 0) {
                 Some(next) => rest = next,
                 None => return false,
             }
@@ -167,7 +139,7 @@ impl<'p> Records<'p> {
     }
 
     /// Reads one record, and returns what follows it.
-    fn read_one(&mut self, record: &'p [u8], is_last: bool) -> Option<&'p [u8]> {
+    fn read_record(&mut self, record: &'p [u8], is_last: bool) -> Option<&'p [u8]> {
         let (at_root, after_name) = skip_name(record)?;
         let (&[t1, t2, c1, c2, s1, s2, s3, s4, l1, l2], after) = after_name.split_first_chunk()?;
         let (rdata, next) = after.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
@@ -188,11 +160,28 @@ impl<'p> Records<'p> {
         }
         Some(next)
     }
+}
 
-    /// Only the OPT of them.
-    fn without_key(self) -> Self {
-        Self { unknown_key: None, ..self }
+/// Reads a packet; the name goes to `name`. `None` is nothing to react to.
+pub fn parse<'p>(packet: &'p [u8], name: &mut LookupName) -> Option<Message<'p>> {
+    let mut message = Message::open(packet)?;
+    message.read(name);
+    Some(message)
+}
+
+/// What a message without a question gets.
+fn without_question(edns: Option<&Edns<'_>>) -> Rcode {
+    match edns {
+        Some(edns) if edns.version > 0 => Rcode::BadVers,
+        Some(edns) if edns.cookie.is_some() => Rcode::NoError,
+        _ => Rcode::FormErr,
     }
+}
+
+/// The question at the start of `body`: the octets of QNAME, QTYPE and QCLASS.
+fn read_question<'p>(body: &'p [u8], name: &mut LookupName) -> Option<&'p [u8]> {
+    let name_octets = name.fill(body)?;
+    body.get(..name_octets + 4)
 }
 
 /// Steps over a possibly compressed name: whether it is the root, and what follows it.
@@ -226,11 +215,7 @@ mod tests {
     }
 
     fn rejection(packet: &[u8]) -> Option<Rcode> {
-        match parse(packet, &mut LookupName::default()) {
-            Some(Parsed::Rejected(rejection)) => Some(rejection.rcode),
-            Some(Parsed::Query(_)) => None,
-            None => panic!("ignored: {packet:?}"),
-        }
+        parse(packet, &mut LookupName::default()).expect("not ignored").query().err()
     }
 
     /// A message without question and with an OPT; it says that it has `answers` answers.
@@ -257,7 +242,8 @@ mod tests {
     fn reads_a_plain_query() {
         let packet = packet(|_| {});
         let mut name = LookupName::default();
-        let Some(Parsed::Query(query)) = parse(&packet, &mut name) else { panic!("rejected") };
+        let message = parse(&packet, &mut name).unwrap();
+        let query = message.query().unwrap();
         assert_eq!(query.qtype, RecordType::A);
         assert_eq!(query.question, QUESTION);
         assert_eq!(name.as_wire(), b"\x03www\x07example\x03com\x00");
@@ -329,11 +315,9 @@ mod tests {
             p[11] = 1;
             p.extend(&bad_subnet);
         });
-        let Some(Parsed::Rejected(rejection)) = parse(&packet, &mut LookupName::default()) else {
-            panic!("not rejected")
-        };
-        assert_eq!(rejection.question, QUESTION);
-        assert!(rejection.edns.is_some_and(|edns| edns.dnssec_ok && edns.client_subnet.is_none()));
+        let message = parse(&packet, &mut LookupName::default()).unwrap();
+        assert_eq!((message.query(), message.question), (Err(Rcode::FormErr), QUESTION));
+        assert!(message.edns.is_some_and(|edns| edns.dnssec_ok && edns.client_subnet.is_none()));
     }
 
     #[test]
@@ -353,12 +337,9 @@ mod tests {
             (changed(|p| p.truncate(14)), &[], false),
             (changed(|p| p.push(0)), &[], false),
         ] {
-            let Some(Parsed::Rejected(rejection)) = parse(&packet, &mut LookupName::default())
-            else {
-                panic!("not rejected")
-            };
-            assert_eq!(rejection.rcode, Rcode::NotImp);
-            assert_eq!((rejection.question, rejection.edns.is_some()), (question, has_opt));
+            let message = parse(&packet, &mut LookupName::default()).unwrap();
+            assert_eq!(message.query(), Err(Rcode::NotImp));
+            assert_eq!((message.question, message.edns.is_some()), (question, has_opt));
         }
     }
 }

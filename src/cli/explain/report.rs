@@ -13,7 +13,7 @@ use crate::model::{
     ClientNet, Coordinates, Endpoint, Files, LookupName, RecordType, SiteId, TargetId, WireName,
 };
 use crate::steer::{
-    self, Assessment, Decision, Fate, FirstTurn, Outcome, Reason, Removal, Verdict,
+    self, Assessment, Decision, Fate, FirstTurn, Outcome, Picks, Reason, Removal, Verdict,
 };
 use crate::wire::ClientSubnet;
 
@@ -351,19 +351,27 @@ impl Report {
         let assessment = steer::assess(&service, family, &|target| setting.status(target));
         let standing = &assessment.standing;
         let wire = name.as_wire();
-        let decision = steer::decide(&service, standing, family, client, wire, &mut FirstTurn);
+        let (mut dice, mut picks) = (FirstTurn, Picks::default());
+        let decision =
+            steer::decide(&service, standing, family, &client, wire, &mut dice, &mut picks);
         let shares = steer::shares(&service, standing, family, client, wire);
         self.candidates = candidates(setting, &service, &assessment, &shares);
         self.rotates = shares.len() > 1;
-        self.say(&service, &decision, &standing.verdict);
+        self.say(&service, &decision, &picks, &standing.verdict);
     }
 
-    fn say(&mut self, service: &steer::Service, decision: &Decision, verdict: &Verdict) {
+    fn say(
+        &mut self,
+        service: &steer::Service,
+        decision: &Decision,
+        picks: &Picks,
+        verdict: &Verdict,
+    ) {
         self.reason = in_words(decision.reason, verdict);
         self.scope = decision.scope;
         self.rcode = match decision.outcome {
-            Outcome::Chosen(picks) => {
-                self.choice = service.shown(&picks);
+            Outcome::Chosen => {
+                self.choice = service.shown(picks);
                 self.ttl = Some(decision.ttl);
                 "NOERROR"
             }

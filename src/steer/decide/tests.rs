@@ -8,19 +8,26 @@ fn client(text: &str) -> ClientNet {
     ClientNet { address: text.parse().unwrap(), scoped: true }
 }
 
+/// A decision about the name `www`, and who is chosen.
+fn decided(
+    service: &Service,
+    standing: &Standing,
+    family: Family,
+    from: &str,
+    dice: &mut TestDice,
+) -> (Decision, Vec<u16>) {
+    let (client, mut picks) = (client(from), Picks::default());
+    let name = b"\x03www\x00";
+    let decision = decide(service, standing, family, &client, name, dice, &mut picks);
+    assert_eq!(decision.outcome == Outcome::Chosen, !picks.is_empty());
+    (decision, picks.as_slice().to_vec())
+}
+
 /// The picks of `turns` successive decisions for one client.
 fn answers(service: &Service, letters: &str, turns: usize, from: &str) -> Vec<Vec<u16>> {
     let standing = assess(service, Family::V4, &health(letters)).standing;
     let mut dice = TestDice::default();
-    (0..turns)
-        .map(|_| {
-            let name = b"\x03www\x00";
-            match decide(service, &standing, Family::V4, client(from), name, &mut dice).outcome {
-                Outcome::Chosen(picks) => picks.as_slice().to_vec(),
-                _ => Vec::new(),
-            }
-        })
-        .collect()
+    (0..turns).map(|_| decided(service, &standing, Family::V4, from, &mut dice).1).collect()
 }
 
 fn counts(answers: &[Vec<u16>]) -> HashMap<u16, usize> {
@@ -54,11 +61,7 @@ fn families_rotate_apart() {
     let mut seen: Vec<u16> = Vec::new();
     for family in [Family::V4, Family::V6, Family::V4, Family::V6] {
         let standing = assess(&service, family, &health("uuuu")).standing;
-        let who = client("192.0.2.99");
-        match decide(&service, &standing, family, who, b"\0", &mut dice).outcome {
-            Outcome::Chosen(picks) => seen.extend(picks.as_slice()),
-            other => panic!("{other:?}"),
-        }
+        seen.extend(decided(&service, &standing, family, "192.0.2.99", &mut dice).1);
     }
     assert_eq!(seen, [0, 2, 1, 3]);
 }
@@ -107,11 +110,11 @@ fn hash_keeps_a_prefix_together_and_claims_its_length() {
     let mut dice = TestDice::default();
     for third in 0..=255 {
         let mut ask = |last: u8| {
-            let from = client(&format!("203.0.{third}.{last}"));
-            decide(&service, &standing, Family::V4, from, b"\0", &mut dice)
+            let from = format!("203.0.{third}.{last}");
+            decided(&service, &standing, Family::V4, &from, &mut dice)
         };
         let first = ask(0);
-        assert_eq!(first.scope, 24);
+        assert_eq!(first.0.scope, 24);
         assert_eq!(first, ask(255));
     }
 }
@@ -120,9 +123,9 @@ fn hash_keeps_a_prefix_together_and_claims_its_length() {
 fn the_scope_does_not_depend_on_health() {
     let service = service(Policy::Hash, &FOUR[..3]);
     let standing = assess(&service, Family::V4, &health("ddu")).standing;
-    let who = client("203.0.113.9");
-    let decision = decide(&service, &standing, Family::V4, who, b"\0", &mut TestDice::default());
-    assert_eq!((decision.scope, decision.outcome), (24, Outcome::Chosen(Picks::one(2))));
+    let mut dice = TestDice::default();
+    let (decision, picks) = decided(&service, &standing, Family::V4, "203.0.113.9", &mut dice);
+    assert_eq!((decision.scope, picks), (24, vec![2]));
 }
 
 #[test]
