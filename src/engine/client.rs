@@ -27,7 +27,7 @@ pub(super) struct Asker {
 
 impl Asker {
     pub(super) fn new(query: &Query<'_>, peer: IpAddr, catalog: &Catalog) -> Self {
-        let subnet = query.edns.and_then(|edns| edns.client_subnet);
+        let subnet = query.edns.and_then(|edns| edns.client_subnet.as_ref());
         let (client, offset) = client_of(subnet, peer, catalog);
         Self { client, offset }
     }
@@ -43,7 +43,11 @@ impl Asker {
 
 /// Whom a query with this subnet from this peer is decided for, and how many bits lie in
 /// front of an embedded IPv4 address.
-pub fn client_of(subnet: Option<ClientSubnet>, peer: IpAddr, catalog: &Catalog) -> (ClientNet, u8) {
+pub fn client_of(
+    subnet: Option<&ClientSubnet>,
+    peer: IpAddr,
+    catalog: &Catalog,
+) -> (ClientNet, u8) {
     let usable = subnet
         .filter(|_| catalog.settings.ecs_enabled)
         .and_then(|subnet| subnet.network())

@@ -28,7 +28,7 @@ pub(super) struct Reception<'a> {
 }
 
 impl<'a> Reception<'a> {
-    pub(super) fn new(edns: Option<&Edns<'_>>, visit: &Visit<'a>) -> Self {
+    pub(super) fn new(edns: Option<&'a Edns<'_>>, visit: &Visit<'a>) -> Self {
         let settings = visit.settings();
         let mut reception = Self {
             opt: edns.map(|edns| ReplyOpt::to(edns, settings.max_udp_payload)),

@@ -45,85 +45,80 @@ pub struct Edns<'p> {
 /// An EDNS Client Subnet option as it stood in a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientSubnet {
-    family: u16,
+    family: SubnetFamily,
     source: u8,
-    /// The address octets sent, zero beyond.
-    octets: [u8; 16],
+    /// The address, from the highest bit on, zero beyond its `source` bits.
+    bits: u128,
+}
+
+/// FAMILY of a Client Subnet option: an address family number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SubnetFamily {
+    /// With a source of 0 it says "none of your business" (RFC 7871, section 7.1.2).
+    None = 0,
+    V4 = 1,
+    V6 = 2,
 }
 
 impl ClientSubnet {
     /// An option for an address cut to `source` bits.
     pub fn new(address: IpAddr, source: u8) -> Self {
         let network = crate::model::Prefix::containing(address, source);
-        let mut octets = [0; 16];
-        let family = match network.address() {
-            IpAddr::V4(v4) => {
-                octets[..4].copy_from_slice(&v4.octets());
-                1
-            }
-            IpAddr::V6(v6) => {
-                octets = v6.octets();
-                2
-            }
+        let (family, bits) = match network.address() {
+            IpAddr::V4(v4) => (SubnetFamily::V4, u128::from(u32::from(v4)) << 96),
+            IpAddr::V6(v6) => (SubnetFamily::V6, v6.into()),
         };
-        Self { family, source: network.length(), octets }
+        Self { family, source: network.length(), bits }
     }
 
     /// Reads the option's payload; `None` if it is malformed: an unknown family, a prefix
     /// longer than the address, a wrong number of octets, bits set beyond the prefix, or
     /// a scope in a query (RFC 7871, sections 6 and 7.1.1).
     fn parse(payload: &[u8]) -> Option<Self> {
-        let (head, address) = payload.split_at_checked(4)?;
-        let family = u16::from_be_bytes([head[0], head[1]]);
-        let (source, scope) = (head[2], head[3]);
-        let widest = match family {
-            // Family 0 with a source of 0 says "none of your business" (RFC 7871 7.1.2).
-            0 => 0,
-            1 => 32,
-            2 => 128,
+        let (&[f1, f2, source, scope], address) = payload.split_first_chunk()?;
+        let (family, widest) = match u16::from_be_bytes([f1, f2]) {
+            0 => (SubnetFamily::None, 0),
+            1 => (SubnetFamily::V4, 32),
+            2 => (SubnetFamily::V6, 128),
             _ => return None,
         };
-        let wrong_length = address.len() != usize::from(source.div_ceil(8));
-        if scope != 0 || source > widest || wrong_length {
+        if scope != 0 || source > widest || address.len() != usize::from(source.div_ceil(8)) {
             return None;
         }
-        let spare_bits = (8 - source % 8) % 8;
-        if address.last().is_some_and(|last| last & ((1_u16 << spare_bits) - 1) as u8 != 0) {
-            return None;
-        }
-        let mut octets = [0; 16];
-        octets[..address.len()].copy_from_slice(address);
-        Some(Self { family, source, octets })
+        let read = |bits, (at, octet): (u32, &u8)| bits | u128::from(*octet) << (120 - 8 * at);
+        let bits = (0..).zip(address).fold(0, read);
+        let beyond = u128::MAX.checked_shr(source.into()).unwrap_or(0);
+        (bits & beyond == 0).then_some(Self { family, source, bits })
     }
 
     /// The address and how many of its bits are meant; `None` where the client asked not
     /// to be looked at (source 0).
     pub fn network(&self) -> Option<(IpAddr, u8)> {
-        let address = match (self.family, self.source) {
-            (_, 0) => return None,
-            (1, _) => {
-                let [a, b, c, d, ..] = self.octets;
-                Ipv4Addr::new(a, b, c, d).into()
-            }
-            _ => Ipv6Addr::from(self.octets).into(),
+        if self.source == 0 {
+            return None;
+        }
+        let address = match self.family {
+            SubnetFamily::V6 => Ipv6Addr::from(self.bits).into(),
+            _ => Ipv4Addr::from((self.bits >> 96) as u32).into(),
         };
         Some((address, self.source))
     }
 
-    fn address_octets(&self) -> &[u8] {
-        &self.octets[..usize::from(self.source.div_ceil(8))]
+    fn address_octets(&self) -> usize {
+        usize::from(self.source.div_ceil(8))
     }
 
     /// Octets of the option's payload in a reply.
     pub(super) fn payload_octets(&self) -> usize {
-        4 + self.address_octets().len()
+        4 + self.address_octets()
     }
 
-    /// Writes the payload: as it came, but for the scope (RFC 7871, section 7.2.1).
-    pub(super) fn write_payload(&self, out: &mut Vec<u8>, scope: u8) {
-        let [f1, f2] = self.family.to_be_bytes();
-        out.extend_from_slice(&[f1, f2, self.source, scope]);
-        out.extend_from_slice(self.address_octets());
+    /// Writes the whole option: as it came, but for the scope (RFC 7871, section 7.2.1).
+    pub(super) fn write(&self, out: &mut Vec<u8>, scope: u8) {
+        let [c1, c2] = CLIENT_SUBNET.to_be_bytes();
+        let length = self.payload_octets() as u8;
+        out.extend_from_slice(&[c1, c2, 0, length, 0, self.family as u8, self.source, scope]);
+        out.extend_from_slice(&self.bits.to_be_bytes()[..self.address_octets()]);
     }
 }
 
@@ -243,7 +238,7 @@ mod tests {
             let first = [0, 8, 0, 5, 0, 1, 8, 0, 10];
             [&first[..], &[0, 8, 0, 5, 0, 1, 8, second, 11]].concat()
         };
-        assert_eq!(edns(&subnets(0)).unwrap().client_subnet.unwrap().octets[0], 10);
+        assert_eq!(edns(&subnets(0)).unwrap().client_subnet.unwrap().bits >> 120, 10);
         assert!(edns(&subnets(8)).is_none());
         // A cookie of 9 octets is none.
         assert!(edns(&[&[0, 10, 0, 9][..], &[5; 9]].concat()).is_none());

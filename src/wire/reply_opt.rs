@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use super::cookie::{CheckedCookie, REPLY_COOKIE_OCTETS};
 use super::edns::{
-    CLIENT_SUBNET, COOKIE, ClientSubnet, EXTENDED_ERROR, Edns, NSID, OPTION_HEADER_OCTETS,
-    TCP_KEEPALIVE,
+    COOKIE, ClientSubnet, EXTENDED_ERROR, Edns, NSID, OPTION_HEADER_OCTETS, TCP_KEEPALIVE,
 };
 use super::extended_error::ExtendedError;
 
@@ -24,7 +23,7 @@ pub struct ReplyOpt<'a> {
     dnssec_ok: bool,
     /// What the options below take, an Extended DNS Error aside.
     options_octets: u16,
-    client_subnet: Option<ClientSubnet>,
+    client_subnet: Option<&'a ClientSubnet>,
     cookie: Option<[u8; REPLY_COOKIE_OCTETS]>,
     nsid: Option<&'a [u8]>,
     /// In units of 100 milliseconds (RFC 7828, section 3.1).
@@ -34,12 +33,12 @@ pub struct ReplyOpt<'a> {
 impl<'a> ReplyOpt<'a> {
     /// The answer to the OPT of a query: DO copied, all other flags clear (RFC 6891, section
     /// 6.1.4), Client Subnet echoed.
-    pub fn to(edns: &Edns<'_>, our_payload: u16) -> Self {
+    pub fn to(edns: &'a Edns<'_>, our_payload: u16) -> Self {
         let mut opt = Self {
             udp_payload: our_payload,
             dnssec_ok: edns.dnssec_ok,
             options_octets: 0,
-            client_subnet: edns.client_subnet,
+            client_subnet: edns.client_subnet.as_ref(),
             cookie: None,
             nsid: None,
             keepalive: None,
@@ -93,9 +92,8 @@ impl<'a> ReplyOpt<'a> {
         if options == 0 {
             return;
         }
-        if let Some(subnet) = &self.client_subnet {
-            option(out, CLIENT_SUBNET, subnet.payload_octets());
-            subnet.write_payload(out, scope);
+        if let Some(subnet) = self.client_subnet {
+            subnet.write(out, scope);
         }
         if let Some(cookie) = &self.cookie {
             option(out, COOKIE, cookie.len());
@@ -162,7 +160,8 @@ mod tests {
     #[test]
     fn the_idle_time_is_in_tenths_of_seconds() {
         for (idle, said) in [(Duration::from_millis(12_345), 123_u16), (Duration::MAX, u16::MAX)] {
-            let mut opt = ReplyOpt::to(&Edns::default(), 1232);
+            let edns = Edns::default();
+            let mut opt = ReplyOpt::to(&edns, 1232);
             opt.set_keepalive(idle);
             let mut out = Vec::new();
             opt.write(&mut out, 0, 0, None);

@@ -237,7 +237,7 @@ impl Report {
         client: Client,
     ) -> Result<Self, anyhow::Error> {
         let subnet = ClientSubnet::new(client.address, client.length);
-        let (net, offset) = client_of(Some(subnet), client.address, setting.catalog);
+        let (net, offset) = client_of(Some(&subnet), client.address, setting.catalog);
         let mut report = Self::of_one(setting, name, qtype, client, net)?;
         report.follow(setting, qtype, client, net, &mut vec![name.clone()])?;
         report.claim(net, offset);
