@@ -95,7 +95,10 @@ impl Engine {
             }
         };
         let visit = Visit { snapshot, instance, listener, peer: peer.ip(), transport };
-        let reception = Reception::new(edns.as_ref(), &visit);
+        let mut reception = Reception::plain();
+        if let Some(edns) = edns {
+            reception.take(edns, &visit);
+        }
         let (room, opt) = (visit.reply_octets(edns.as_ref()), reception.opt.as_ref());
         let mut writer = ResponseWriter::new(reply, names, header, question, room, opt);
         let start = writer.mark();

@@ -28,29 +28,28 @@ pub(super) struct Reception<'a> {
 }
 
 impl<'a> Reception<'a> {
-    pub(super) fn new(edns: Option<&'a Edns<'_>>, visit: &Visit<'a>) -> Self {
+    /// No OPT, and no answer to it.
+    pub(super) fn plain() -> Self {
+        Self { opt: None, proof: None, must_prove_itself: false }
+    }
+
+    /// Takes in the OPT of a query.
+    pub(super) fn take(&mut self, edns: &'a Edns<'_>, visit: &Visit<'a>) {
         let settings = visit.settings();
-        let mut reception = Self {
-            opt: edns.map(|edns| ReplyOpt::to(edns, settings.max_udp_payload)),
-            proof: None,
-            must_prove_itself: false,
-        };
-        if let (Some(edns), Some(opt)) = (edns, &mut reception.opt) {
-            if edns.wants_nsid
-                && let Some(identity) = identity(visit)
-            {
-                opt.set_nsid(identity);
-            }
-            if edns.wants_keepalive && visit.transport == Transport::Tcp {
-                opt.set_keepalive(settings.tcp_idle_timeout);
-            }
-            if let Some(cookie) = &edns.cookie
-                && settings.cookies.enabled
-            {
-                reception.check(cookie, visit);
-            }
+        let opt = self.opt.insert(ReplyOpt::to(edns, settings.max_udp_payload));
+        if edns.wants_nsid
+            && let Some(identity) = identity(visit)
+        {
+            opt.set_nsid(identity);
         }
-        reception
+        if edns.wants_keepalive && visit.transport == Transport::Tcp {
+            opt.set_keepalive(settings.tcp_idle_timeout);
+        }
+        if let Some(cookie) = &edns.cookie
+            && settings.cookies.enabled
+        {
+            self.check(cookie, visit);
+        }
     }
 
     /// Checks a cookie, and answers it.

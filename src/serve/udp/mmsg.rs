@@ -4,10 +4,10 @@
 //! options. It decides nothing about the datagrams. What must hold:
 //!
 //! 1. Every pointer handed to the kernel is made from a `&mut` to a buffer right before the
-//!    call and dies with it. Nothing that holds a pointer is kept between calls, so a
-//!    [`Batch`] may be moved and a reply buffer may grow.
+//!    call and dies with it. The memory of the headers is used again, but nothing in it is
+//!    read before it is written anew, so a [`Batch`] may be moved and a reply buffer may grow.
 //! 2. The lengths beside the pointers are those of the buffers. The kernel overwrites
-//!    `msg_namelen`, `msg_controllen` and `msg_flags`, so each receive makes its headers anew.
+//!    `msg_namelen`, `msg_controllen` and `msg_flags`, so each call has its headers made anew.
 //! 3. `received` slots, and no others, hold what the last receive brought; `length` never
 //!    exceeds the buffer, as `MSG_TRUNC` is not asked for in the flags.
 //! 4. The kernel aligns a control message like `cmsghdr`; [`Control`] has at least that
@@ -26,6 +26,10 @@ use libc::{c_int, c_uint, in_pktinfo, in6_pktinfo, iovec, mmsghdr, msghdr, socka
 /// Datagrams per system call. More gains little: at 32 the call itself is already a small
 /// part of what the network stack does per datagram.
 pub(super) const BATCH: usize = 32;
+
+/// Datagrams asked for where few came last. A header is made for each, which would be half of
+/// what a call costs here if it were always for a whole batch.
+const FEW: usize = 8;
 
 /// Octets of a query that are kept; longer ones are reported as truncated.
 pub(super) const QUERY_OCTETS: usize = 4096;
@@ -89,6 +93,10 @@ pub(super) enum Wait {
 pub(super) struct Batch {
     slots: Box<[Slot]>,
     received: usize,
+    /// How many the next receive asks for.
+    width: usize,
+    headers: Box<[mmsghdr]>,
+    vectors: Box<[iovec]>,
 }
 
 impl Batch {
@@ -106,7 +114,15 @@ impl Batch {
             reply_from: ReplyFrom::Any,
             reply: Vec::with_capacity(reply_octets),
         };
-        Self { slots: (0..BATCH).map(|_| slot()).collect(), received: 0 }
+        let vector = iovec { iov_base: null_mut(), iov_len: 0 };
+        Self {
+            slots: (0..BATCH).map(|_| slot()).collect(),
+            received: 0,
+            width: FEW,
+            // SAFETY: mmsghdr is integers and pointers; all zeros is a valid value.
+            headers: (0..BATCH).map(|_| unsafe { zeroed() }).collect(),
+            vectors: [vector; BATCH].into(),
+        }
     }
 
     /// Receives up to [`BATCH`] datagrams, as many as are queued, and forgets the last batch.
@@ -114,10 +130,10 @@ impl Batch {
     /// Returns 0 when none came in time or a signal interrupted.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<usize> {
         self.received = 0;
-        let mut vectors = [iovec { iov_base: null_mut(), iov_len: 0 }; BATCH];
-        // SAFETY: mmsghdr is integers and pointers; all zeros is a valid value.
-        let mut headers: [mmsghdr; BATCH] = unsafe { zeroed() };
-        for ((slot, vector), header) in self.slots.iter_mut().zip(&mut vectors).zip(&mut headers) {
+        let headers = &mut self.headers[..self.width];
+        for ((slot, vector), header) in
+            self.slots.iter_mut().zip(&mut self.vectors).zip(&mut *headers)
+        {
             vector.iov_base = slot.query.as_mut_ptr().cast();
             vector.iov_len = slot.query.len();
             let header = &mut header.msg_hdr;
@@ -132,11 +148,12 @@ impl Batch {
             Wait::ForFirst => libc::MSG_WAITFORONE,
             Wait::No => libc::MSG_DONTWAIT,
         };
-        // SAFETY: `headers` are BATCH valid headers whose pointers and lengths are those of
-        // buffers borrowed mutably from `self` and this frame, alive over the call.
+        let asked = headers.len();
+        // SAFETY: `headers` are so many valid headers whose pointers and lengths are those of
+        // buffers borrowed mutably from `self`, alive over the call.
         let count = unsafe {
             let (headers, no_timeout) = (headers.as_mut_ptr(), null_mut());
-            libc::recvmmsg(socket.as_raw_fd(), headers, BATCH as c_uint, flags as _, no_timeout)
+            libc::recvmmsg(socket.as_raw_fd(), headers, asked as c_uint, flags as _, no_timeout)
         };
         if count < 0 {
             let error = io::Error::last_os_error();
@@ -145,8 +162,9 @@ impl Batch {
                 _ => Err(error),
             };
         }
-        self.received = (count as usize).min(BATCH);
-        for (slot, header) in self.slots.iter_mut().zip(&headers).take(self.received) {
+        self.received = (count as usize).min(asked);
+        self.width = (2 * self.received).clamp(FEW, BATCH);
+        for (slot, header) in self.slots.iter_mut().zip(&self.headers).take(self.received) {
             slot.length = (header.msg_len as usize).min(QUERY_OCTETS);
             slot.truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
             slot.name_length = header.msg_hdr.msg_namelen;
@@ -170,12 +188,9 @@ impl Batch {
     ///
     /// A reply the kernel refuses is skipped and counted; the others still go.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>) -> Sent {
-        let mut vectors = [iovec { iov_base: null_mut(), iov_len: 0 }; BATCH];
-        // SAFETY: mmsghdr is integers and pointers; all zeros is a valid value.
-        let mut headers: [mmsghdr; BATCH] = unsafe { zeroed() };
         let replying = self.slots[..self.received].iter_mut().filter(|slot| !slot.reply.is_empty());
         let mut count = 0;
-        for ((slot, vector), header) in replying.zip(&mut vectors).zip(&mut headers) {
+        for ((slot, vector), header) in replying.zip(&mut self.vectors).zip(&mut self.headers) {
             vector.iov_base = slot.reply.as_mut_ptr().cast();
             vector.iov_len = slot.reply.len();
             let header = &mut header.msg_hdr;
@@ -188,7 +203,7 @@ impl Batch {
         }
         // What was sent must not be sent again by a second call.
         self.received = 0;
-        send_all(socket, &mut headers[..count])
+        send_all(socket, &mut self.headers[..count])
     }
 }
 
@@ -267,7 +282,7 @@ fn reply_from(header: &msghdr) -> ReplyFrom {
 /// Points `header` at a control message in `control` that says where the reply leaves from.
 fn write_reply_from(header: &mut msghdr, control: &mut Control, from: ReplyFrom) {
     match from {
-        ReplyFrom::Any => {}
+        ReplyFrom::Any => (header.msg_control, header.msg_controllen) = (null_mut(), 0),
         ReplyFrom::V4(address) => {
             let info = in_pktinfo {
                 // 0: the routing table picks the interface, which may not be the query's.
