@@ -14,8 +14,9 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 use meridian::engine::{Engine, Instance};
 use meridian::health::HealthTable;
-use meridian::model::{LookupName, MemoryFiles, Transport};
+use meridian::model::{Exchange, LookupName, MemoryFiles, Transport};
 use meridian::world::Writer;
+use smallvec::SmallVec;
 
 /// The program's, for where things lie decides what a large world costs.
 #[global_allocator]
@@ -96,20 +97,27 @@ fn answer_with(config: &str, bencher: Bencher<'_, '_>, query: &[u8]) {
     answer_in(&world(config), bencher, || query);
 }
 
-/// Answers one query after the other.
-fn answer_in<'q>(writer: &Writer, bencher: Bencher<'_, '_>, mut next: impl FnMut() -> &'q [u8]) {
+fn engine(writer: &Writer) -> Engine {
     let listener = ([127, 0, 0, 1], 53).into();
     // The clock that the daemon has: limits read it.
     let started = Instant::now();
     let since_start = Box::new(move || started.elapsed());
     let instance = Instance { since_start, ..Instance::default() };
-    let mut engine = Engine::new(writer.world().clone(), Arc::new(instance), listener);
-    let peer: SocketAddr = "203.0.113.9:4242".parse().unwrap();
+    Engine::new(writer.world().clone(), Arc::new(instance), listener)
+}
+
+/// Answers one query after the other.
+fn answer_in<'q>(writer: &Writer, bencher: Bencher<'_, '_>, mut next: impl FnMut() -> &'q [u8]) {
+    let mut engine = engine(writer);
     let mut reply = Vec::with_capacity(4096);
     bencher.bench_local(|| {
-        engine.answer(black_box(next()), peer, Transport::Udp, &mut reply);
+        engine.answer(black_box(next()), peer(), Transport::Udp, &mut reply);
         reply.len()
     });
+}
+
+fn peer() -> SocketAddr {
+    ([203, 0, 113, 9], 4242).into()
 }
 
 /// Services asked plainly, as `static_name` is.
@@ -131,15 +139,24 @@ fn static_name(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 /// A name and a service of a small world and of a large one, in no order, so that nothing is in
-/// the caches but what is small: (what is asked, static names and services in the world).
+/// the caches but what is small: (what is asked, static names and services in the world, queries
+/// that come at a time). The time is that of one query.
 #[divan::bench(args = [
-    ("name", 100, 10),
-    ("name", 1_000_000, 100_000),
-    ("no such name", 1_000_000, 100_000),
-    ("service", 100, 10),
-    ("service", 1_000_000, 100_000),
+    ("name", 100, 10, 1),
+    ("name", 1_000_000, 100_000, 1),
+    ("no such name", 1_000_000, 100_000, 1),
+    ("service", 100, 10, 1),
+    ("service", 1_000_000, 100_000, 1),
+    ("name", 100, 10, 32),
+    ("name", 1_000_000, 100_000, 32),
+    ("no such name", 1_000_000, 100_000, 32),
+    ("service", 100, 10, 32),
+    ("service", 1_000_000, 100_000, 32),
 ])]
-fn scale(bencher: Bencher<'_, '_>, (what, names, services): (&str, usize, usize)) {
+fn scale(
+    bencher: Bencher<'_, '_>,
+    (what, names, services, at_a_time): (&str, usize, usize, usize),
+) {
     let writer = scaled_world(names, services);
     let mut order = 1_u64;
     let mut draw = |count: usize| {
@@ -154,8 +171,23 @@ fn scale(bencher: Bencher<'_, '_>, (what, names, services): (&str, usize, usize)
         })
         .map(|name| query(&name, None))
         .collect();
-    let mut queries = queries.iter().cycle();
-    answer_in(&writer, bencher, move || queries.next().map_or(&[][..], |query| query));
+    let mut engine = engine(&writer);
+    let mut replies = vec![Vec::with_capacity(4096); at_a_time];
+    let mut batches = queries.chunks(at_a_time).cycle();
+    // One call is one query: what remains of a batch is answered by calls that do nothing.
+    let mut left = 0;
+    bencher.bench_local(|| {
+        if left == 0 {
+            let queries = batches.next().unwrap_or_default();
+            let exchange =
+                |(query, reply)| Exchange { query, peer: peer(), reply, answered: false };
+            let places = queries.iter().map(Vec::as_slice).zip(&mut replies);
+            let mut batch: SmallVec<[_; 32]> = places.map(exchange).collect();
+            engine.answer_batch(black_box(&mut batch));
+            left = at_a_time;
+        }
+        left -= 1;
+    });
 }
 
 const NAMES_PER_ZONE: usize = 100;

@@ -29,7 +29,7 @@ use crate::catalog::{Catalog, Settings};
 use crate::config::{self, Diagnostic, Refused};
 use crate::engine::Engine;
 use crate::health::HealthTable;
-use crate::model::{Files, Transport};
+use crate::model::{Exchange, Files, Transport};
 use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
 use crate::world::Writer;
@@ -175,12 +175,8 @@ impl Answer for Worker {
         self.0.answer(query, peer, transport, reply)
     }
 
-    fn begin_batch(&mut self) {
-        self.0.hold();
-    }
-
-    fn end_batch(&mut self) {
-        self.0.release();
+    fn answer_batch(&mut self, batch: &mut [Exchange<'_>]) {
+        self.0.answer_batch(batch);
     }
 }
 

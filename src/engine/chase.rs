@@ -21,8 +21,6 @@ pub const MAX_ALIASES: usize = 16;
 /// What is used again for every query: memory for names, and the random numbers.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// The name being looked up; at first QNAME.
-    pub(super) name: LookupName,
     /// The name of an additional address.
     additional: LookupName,
     /// Hashes of the names whose addresses were added.
@@ -51,6 +49,8 @@ pub(super) struct Chase<'a, 'b> {
     query: &'a Query<'a>,
     asker: &'a Asker,
     writer: &'a mut ResponseWriter<'b>,
+    /// The name being looked up; at first QNAME.
+    name: &'a mut LookupName,
     memory: &'a mut Scratch,
     authoritative: bool,
     bits_read: u8,
@@ -96,18 +96,19 @@ impl Chased {
 }
 
 impl<'a, 'b> Chase<'a, 'b> {
-    /// A question about the name in `memory`.
+    /// A question about `name`.
     pub(super) fn new(
         snapshot: &'a Snapshot,
         query: &'a Query<'a>,
         asker: &'a Asker,
         writer: &'a mut ResponseWriter<'b>,
+        name: &'a mut LookupName,
         memory: &'a mut Scratch,
     ) -> Self {
         memory.added.clear();
         memory.trail.clear();
         let (authoritative, bits_read, subject) = (false, 0, Subject::Error);
-        Self { snapshot, query, asker, writer, memory, authoritative, bits_read, subject }
+        Self { snapshot, query, asker, writer, name, memory, authoritative, bits_read, subject }
     }
 
     /// Writes the records and says what belongs into the header.
@@ -117,7 +118,7 @@ impl<'a, 'b> Chase<'a, 'b> {
                 Step::Done(rcode) => break rcode,
                 Step::Follow if self.writer.is_truncated() => break Rcode::NoError,
                 Step::Follow => {
-                    let next = self.memory.name.full_hash();
+                    let next = self.name.full_hash();
                     let was_there = self.memory.trail.iter().any(|hop| hop.name == next);
                     if was_there || self.memory.trail.len() > MAX_ALIASES {
                         break Rcode::NoError;
@@ -160,19 +161,19 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn step(&mut self) -> Step {
         let snapshot = self.snapshot;
         let qtype = self.query.qtype;
-        let Some(zone) = snapshot.catalog.zones.find_for(&self.memory.name, qtype) else {
+        let Some(zone) = snapshot.catalog.zones.find_for(self.name, qtype) else {
             // An alias that leaves our zones is the resolver's to follow.
             let is_first = self.memory.trail.is_empty();
             return Step::Done(if is_first { Rcode::Refused } else { Rcode::NoError });
         };
-        let found = zone.lookup(&self.memory.name, qtype);
-        let apex = self.memory.name.suffix_hash(zone.apex_labels());
+        let found = zone.lookup(self.name, qtype);
+        let apex = self.name.suffix_hash(zone.apex_labels());
         self.subject = match found {
             Found::Referral { .. } => Subject::Referral(apex),
             Found::NoData => Subject::NoData(apex),
             Found::NxDomain => Subject::NxDomain(apex),
             _ => Subject::Name(
-                self.memory.trail.first().map_or(self.memory.name.full_hash(), |hop| hop.name),
+                self.memory.trail.first().map_or(self.name.full_hash(), |hop| hop.name),
             ),
         };
         if !matches!(found, Found::Referral { .. }) {
@@ -200,12 +201,10 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// Puts an RRset of the current name into the answer, or says that it did not fit. A
     /// DNAME that led here is there already (RFC 2181, section 5).
     fn put(&mut self, rrset: &Rrset) -> bool {
-        if rrset.rtype() == RecordType::DNAME
-            && self.was_redirected_by(self.memory.name.full_hash())
-        {
+        if rrset.rtype() == RecordType::DNAME && self.was_redirected_by(self.name.full_hash()) {
             return true;
         }
-        let owner = owner_of(&self.memory.trail, &self.memory.name);
+        let owner = owner_of(&self.memory.trail, self.name);
         let fitted = self.writer.rrset(Section::Answer, owner, rrset, rrset.ttl());
         self.truncate_unless(fitted)
     }
@@ -225,8 +224,8 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// Goes on with an alias's target, an uncompressed wire-format name. `redirected_by` is the
     /// hash of the DNAME's owner, if the alias is made by one.
     fn follow(&mut self, target: &[u8], redirected_by: Option<u64>) -> Step {
-        self.memory.trail.push(Hop { name: self.memory.name.full_hash(), redirected_by });
-        match self.memory.name.fill(target) {
+        self.memory.trail.push(Hop { name: self.name.full_hash(), redirected_by });
+        match self.name.fill(target) {
             Some(_) => Step::Follow,
             None => Step::Done(Rcode::NoError),
         }
@@ -235,10 +234,10 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// A DNAME above the name: itself, and the CNAME it makes (RFC 6672, section 3.1). One
     /// that redirects below itself is met again, but said once (RFC 2181, section 5).
     fn redirect(&mut self, dname: &Rrset, labels: usize) -> Step {
-        let owner_at = self.memory.name.suffix_start(labels);
-        let owner_hash = self.memory.name.suffix_hash(labels);
+        let owner_at = self.name.suffix_start(labels);
+        let owner_hash = self.name.suffix_hash(labels);
         if !self.was_redirected_by(owner_hash) {
-            let owner = Some(self.memory.name.suffix(labels));
+            let owner = Some(self.name.suffix(labels));
             let fitted = self.writer.rrset(Section::Answer, owner, dname, dname.ttl());
             if !self.truncate_unless(fitted) {
                 return Step::Done(Rcode::NoError);
@@ -249,16 +248,13 @@ impl<'a, 'b> Chase<'a, 'b> {
             return Step::Done(Rcode::YxDomain);
         }
         // The case of the question is kept where the question is the alias.
-        let original = if self.memory.trail.is_empty() {
-            self.query.question
-        } else {
-            self.memory.name.as_wire()
-        };
+        let original =
+            if self.memory.trail.is_empty() { self.query.question } else { self.name.as_wire() };
         let mut made = [0; MAX_NAME_OCTETS];
         made[..owner_at].copy_from_slice(&original[..owner_at]);
         made[owner_at..owner_at + target.len()].copy_from_slice(target);
         let made = &made[..owner_at + target.len()];
-        let owner = owner_of(&self.memory.trail, &self.memory.name);
+        let owner = owner_of(&self.memory.trail, self.name);
         let fitted =
             self.writer.record(Section::Answer, owner, RecordType::CNAME, dname.ttl(), made);
         if !self.truncate_unless(fitted) || self.query.qtype == RecordType::CNAME {
@@ -270,19 +266,15 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// A delegation: the child's name servers, and the addresses of those we know.
     fn refer(&mut self, zone: &Zone, cut: &Cut, labels: usize) -> Step {
         let ns = cut.ns();
-        let fitted = self.writer.rrset(
-            Section::Authority,
-            Some(self.memory.name.suffix(labels)),
-            ns,
-            ns.ttl(),
-        );
+        let fitted =
+            self.writer.rrset(Section::Authority, Some(self.name.suffix(labels)), ns, ns.ttl());
         if !self.truncate_unless(fitted) {
             return Step::Done(Rcode::NoError);
         }
         for host in ns.rdatas() {
             // Glue the child cannot be reached without must be there whole (RFC 9471,
             // section 3.1); the rest is kind, not needed.
-            let required = is_below(host, self.memory.name.suffix(labels));
+            let required = is_below(host, self.name.suffix(labels));
             if !self.add_address(Some(zone), host) && required {
                 self.writer.set_truncated();
             }
@@ -309,7 +301,7 @@ impl<'a, 'b> Chase<'a, 'b> {
                 self.add_address(None, host);
             } else if rdata[..2] != [0, 0] {
                 // "." is the owner itself, but in AliasMode nothing (RFC 9460, section 2.5).
-                self.memory.additional.fill(self.memory.name.as_wire());
+                self.memory.additional.fill(self.name.as_wire());
                 self.add_additional(None);
             }
         }
@@ -347,12 +339,12 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// section 5), or less.
     fn negative(&mut self, zone: &Zone, rcode: Rcode, ttl_cap: Option<u32>) -> Step {
         let ttl = zone.negative_ttl().min(ttl_cap.unwrap_or(u32::MAX));
-        let apex_at = self.memory.name.suffix_start(zone.apex_labels());
+        let apex_at = self.name.suffix_start(zone.apex_labels());
         let fitted = if self.memory.trail.is_empty() && zone.apex_labels() > 0 {
             self.writer.soa(zone.compressed_soa(), apex_at, ttl)
         } else {
             // The name reached is not the question's, or the apex is the root: not pointed at.
-            let apex = &self.memory.name.as_wire()[apex_at..];
+            let apex = &self.name.as_wire()[apex_at..];
             self.writer.rrset(Section::Authority, Some(apex), zone.soa(), ttl)
         };
         self.truncate_unless(fitted);
@@ -373,7 +365,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             snapshot.standing(id, family),
             family,
             &self.asker.client,
-            self.memory.name.as_wire(),
+            self.name.as_wire(),
             &mut dice,
             &mut self.memory.picks,
         );
@@ -390,7 +382,7 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, ttl: u32) -> Step {
         let service = &entry.steering;
         if let Some(alias) = service.alias(&self.memory.picks) {
-            let owner = owner_of(&self.memory.trail, &self.memory.name);
+            let owner = owner_of(&self.memory.trail, self.name);
             let rdata = alias.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
             let asked_itself = matches!(self.query.qtype, RecordType::CNAME | RecordType::ANY);
@@ -402,7 +394,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         if self.query.qtype == RecordType::CNAME {
             return self.negative(zone, Rcode::NoError, Some(ttl));
         }
-        let owner = owner_of(&self.memory.trail, &self.memory.name);
+        let owner = owner_of(&self.memory.trail, self.name);
         let fitted = self.writer.addresses(owner, service.addresses(&self.memory.picks), ttl);
         self.truncate_unless(fitted);
         Step::Done(Rcode::NoError)

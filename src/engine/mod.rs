@@ -4,6 +4,7 @@
 //! neither locks nor allocates. Every transport calls it, so the same query gets the same
 //! reply everywhere. It owns no socket and never waits.
 
+mod ahead;
 mod chaos;
 mod chase;
 mod client;
@@ -16,17 +17,19 @@ mod reception;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tracing::debug;
 
 use crate::catalog::Settings;
 use crate::guard::Verdict;
-use crate::model::{LookupName, RecordType, Transport};
+use crate::model::{Exchange, LookupName, RecordType, Transport};
 use crate::wire::{
     CLASS_CHAOS, CLASS_IN, Compressor, Edns, ExtendedError, Message, Proof, Query, Rcode,
     ResponseWriter,
 };
 use crate::world::{Snapshot, World};
 
+use ahead::AHEAD;
 use chase::{Chase, Chased, Scratch, Subject};
 use client::Asker;
 use reception::Reception;
@@ -45,32 +48,28 @@ const PLAIN_UDP_OCTETS: usize = 512;
 #[derive(Debug)]
 pub struct Engine {
     world: Arc<World>,
+    /// QNAME of each message of a batch.
+    names: Box<[LookupName; AHEAD]>,
+    clerk: Clerk,
+}
+
+/// What an engine is beside the world it answers from.
+#[derive(Debug)]
+struct Clerk {
     instance: Arc<Instance>,
     /// The address listened on, as it is configured.
     listener: SocketAddr,
     scratch: Scratch,
-    names: Compressor,
-    /// The snapshot of a batch of queries, while there is one.
-    held: Option<arc_swap::Guard<Arc<Snapshot>>>,
+    compressor: Compressor,
 }
 
 impl Engine {
     /// An engine of `instance` that answers from `world` what comes in at `listener`, an
     /// address as it is configured.
     pub fn new(world: Arc<World>, instance: Arc<Instance>, listener: SocketAddr) -> Self {
-        let (scratch, names) = (Scratch::default(), Compressor::default());
-        Self { world, instance, listener, scratch, names, held: None }
-    }
-
-    /// Answers from the present snapshot until [`release`](Self::release): for a batch of
-    /// queries, no longer, for what is held is not freed.
-    pub fn hold(&mut self) {
-        self.held = Some(self.world.load());
-    }
-
-    /// Ends what [`hold`](Self::hold) began.
-    pub fn release(&mut self) {
-        self.held = None;
+        let (scratch, compressor) = (Scratch::default(), Compressor::default());
+        let names = Box::new(std::array::from_fn(|_| LookupName::default()));
+        Self { world, names, clerk: Clerk { instance, listener, scratch, compressor } }
     }
 
     /// Answers one message into `reply`, which is cleared first. Returns whether there is
@@ -82,28 +81,67 @@ impl Engine {
         transport: Transport,
         reply: &mut Vec<u8>,
     ) -> bool {
-        let Self { world, instance, listener, scratch, names, held } = self;
         let Some(mut message) = Message::open(packet) else { return false };
-        message.read(&mut scratch.name);
-        let Message { header, question, ref edns, ref unknown_key, .. } = message;
-        let loaded;
-        let snapshot = match held {
-            Some(held) => &**held,
-            None => {
-                loaded = world.load();
-                &*loaded
+        let name = &mut self.names[0];
+        message.read(name);
+        let snapshot = self.world.load();
+        self.clerk.answer(&snapshot, &message, name, (peer, transport), reply)
+    }
+
+    /// Answers messages that came over UDP together, from one snapshot, and each as
+    /// [`answer`](Self::answer) would.
+    pub fn answer_batch(&mut self, batch: &mut [Exchange<'_>]) {
+        if let [Exchange { query, peer, reply, answered }] = batch {
+            *answered = self.answer(query, *peer, Transport::Udp, reply);
+            return;
+        }
+        let Self { world, names, clerk } = self;
+        let snapshot = world.load();
+        for batch in batch.chunks_mut(AHEAD) {
+            let mut messages: SmallVec<[_; AHEAD]> =
+                batch.iter().map(|exchange| Message::open(exchange.query)).collect();
+            for (message, name) in messages.iter_mut().flatten().zip(&mut names[..]) {
+                message.read(name);
             }
-        };
+            let read = messages.iter().flatten().zip(&names[..]);
+            ahead::fetch(
+                &snapshot,
+                read.filter_map(|(message, name)| {
+                    message.query().ok().map(|query| (name, query.qtype))
+                }),
+            );
+            let asked = batch.iter_mut().zip(&messages);
+            let asked = asked.filter_map(|(exchange, message)| Some((exchange, message.as_ref()?)));
+            for ((exchange, message), name) in asked.zip(&mut names[..]) {
+                let from = (exchange.peer, Transport::Udp);
+                exchange.answered = clerk.answer(&snapshot, message, name, from, exchange.reply);
+            }
+        }
+    }
+}
+
+impl Clerk {
+    /// Answers a message that was read, its QNAME in `name`.
+    fn answer(
+        &mut self,
+        snapshot: &Snapshot,
+        message: &Message<'_>,
+        name: &mut LookupName,
+        (peer, transport): (SocketAddr, Transport),
+        reply: &mut Vec<u8>,
+    ) -> bool {
+        let Self { instance, listener, scratch, compressor } = self;
+        let &Message { header, question, ref edns, ref unknown_key, .. } = message;
         let visit = Visit { snapshot, instance, listener, peer: peer.ip(), transport };
         let mut reception = Reception::plain();
         if let Some(edns) = edns {
             reception.take(edns, &visit);
         }
         let (room, opt) = (visit.reply_octets(edns.as_ref()), reception.opt.as_ref());
-        let mut writer = ResponseWriter::new(reply, names, header, question, room, opt);
+        let mut writer = ResponseWriter::new(reply, compressor, header, question, room, opt);
         let start = writer.mark();
         let Chased { answered, subject } = match message.query() {
-            Ok(query) => visit.ask(&query, &reception, &mut writer, scratch),
+            Ok(query) => visit.ask(&query, &reception, &mut writer, name, scratch),
             Err(rcode) => visit.reject(rcode, &reception),
         };
         let verdict = visit.judge(subject, reception.proof, question);
@@ -157,13 +195,14 @@ impl<'a> Visit<'a> {
         query: &Query<'_>,
         reception: &Reception<'_>,
         writer: &mut ResponseWriter<'_>,
+        name: &mut LookupName,
         scratch: &mut Scratch,
     ) -> Chased {
         let asker = Asker::new(query, self.peer, &self.snapshot.catalog);
         scratch.decided = None;
-        let chased = match self.settle(query, &scratch.name, reception, writer) {
+        let chased = match self.settle(query, name, reception, writer) {
             Some(settled) => settled,
-            None => Chase::new(self.snapshot, query, &asker, writer, scratch).run(),
+            None => Chase::new(self.snapshot, query, &asker, writer, name, scratch).run(),
         };
         log::query(self.snapshot, query, asker.client, scratch, &chased);
         chased

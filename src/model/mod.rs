@@ -5,6 +5,7 @@
 
 mod client;
 mod endpoint;
+mod exchange;
 mod files;
 mod lookup_name;
 mod name;
@@ -19,6 +20,7 @@ pub use endpoint::{
     AdminState, Endpoint, EndpointTarget, Family, ServiceId, Site, SiteId, TargetId, Weight,
     WeightError,
 };
+pub use exchange::Exchange;
 pub use files::{Files, MemoryFiles, ReadFile, digest};
 pub use lookup_name::{LookupName, name_hash};
 pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels, name_octets};

@@ -21,7 +21,7 @@ mod udp;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::Transport;
+use crate::model::{Exchange, Transport};
 
 pub use error::ServeError;
 pub use listeners::{Listeners, Serving};
@@ -47,11 +47,12 @@ pub trait Answer: Send + 'static {
         reply: &mut Vec<u8>,
     ) -> bool;
 
-    /// Called before a batch of queries: what they share can be fetched once for all.
-    fn begin_batch(&mut self) {}
-
-    /// Called after it, before the thread waits for more: what was fetched can go.
-    fn end_batch(&mut self) {}
+    /// Answers messages that came over UDP together, each as [`answer`](Self::answer) would.
+    fn answer_batch(&mut self, batch: &mut [Exchange<'_>]) {
+        for Exchange { query, peer, reply, answered } in batch {
+            *answered = self.answer(query, *peer, Transport::Udp, reply);
+        }
+    }
 }
 
 /// What to listen on.

@@ -40,6 +40,11 @@ impl Turns {
         self.0.len()
     }
 
+    /// The turn that would be taken next.
+    pub fn next(&self, slot: usize) -> u64 {
+        self.0[slot].load(Ordering::Relaxed)
+    }
+
     /// Takes the next turn of a rotation. Turns are unique; their order between threads
     /// is of no consequence, so `Relaxed` is enough.
     pub fn take(&self, slot: usize) -> u64 {

@@ -126,7 +126,7 @@ impl Field {
     }
 
     /// The contestant whose sector of the wheel the turn points at.
-    pub(super) fn at_turn(&self, turn: u64) -> usize {
+    pub fn at_turn(&self, turn: u64) -> usize {
         self.wheel.sector(turn)
     }
 }

@@ -60,6 +60,12 @@ impl NameIndex {
         }
     }
 
+    /// The node that most likely has this hash; reads nothing but the place for it.
+    pub(super) fn guess(&self, hash: u64) -> Option<NodeIndex> {
+        let slot = self.slots[self.first(hash)];
+        (slot.tag == tag(hash) && slot.at != FREE.at).then_some(slot.at)
+    }
+
     fn first(&self, hash: u64) -> usize {
         hash as usize & (self.slots.len() - 1)
     }

@@ -18,21 +18,26 @@ pub struct ZoneTable {
     index: NameIndex,
     /// Labels of the deepest apex: no longer suffix is worth a probe.
     deepest: usize,
+    /// Names in all zones.
+    node_count: usize,
 }
 
 impl Default for ZoneTable {
     fn default() -> Self {
-        Self { zones: Vec::new(), index: NameIndex::for_nodes(0), deepest: 0 }
+        Self { zones: Vec::new(), index: NameIndex::for_nodes(0), deepest: 0, node_count: 0 }
     }
 }
 
 impl ZoneTable {
     /// Adds a zone, and returns the one with the same apex that it replaces.
     pub fn insert(&mut self, zone: Arc<Zone>) -> Option<Arc<Zone>> {
+        self.node_count += zone.node_count();
         let hash = name_hash(zone.apex());
         let same = |at: u32| self.zones[at as usize].apex() == zone.apex();
         if let Some(at) = self.index.find(hash, same) {
-            return Some(std::mem::replace(&mut self.zones[at as usize], zone));
+            let replaced = std::mem::replace(&mut self.zones[at as usize], zone);
+            self.node_count -= replaced.node_count();
+            return Some(replaced);
         }
         self.deepest = self.deepest.max(zone.apex_labels());
         if !self.index.has_room() {
@@ -82,6 +87,11 @@ impl ZoneTable {
         let mut warnings: Vec<_> = self.iter().flat_map(|zone| zone.warnings()).collect();
         warnings.sort_by_key(|warning| (&warning.file, warning.line));
         warnings
+    }
+
+    /// How many names there are in all zones.
+    pub fn node_count(&self) -> usize {
+        self.node_count
     }
 
     /// How many zones there are.

@@ -5,6 +5,7 @@
 //! indices finds each of them in one probe.
 
 use std::fmt;
+use std::hint::black_box;
 
 use crate::model::{LookupName, ServiceId, WireName};
 
@@ -100,6 +101,21 @@ impl Zone {
         let is_it = |at| is_suffix(&self.nodes, at, name, labels, self.apex_labels);
         let at = self.index.find(name.suffix_hash(labels), is_it)?;
         Some(&self.nodes[at as usize])
+    }
+
+    /// Fetches where the node of `name` would be told. To be forgotten: see
+    /// [`fetch_node`](Self::fetch_node).
+    pub fn fetch_index(&self, name: &LookupName) {
+        black_box(self.index.guess(name.full_hash()));
+        black_box(self.apex_node().standing);
+    }
+
+    /// Fetches what is most likely the node of `name`, and says whose service it may be. It may
+    /// be another's: nothing is compared.
+    pub fn fetch_node(&self, name: &LookupName) -> Option<ServiceId> {
+        let node = &self.nodes[self.index.guess(name.full_hash())? as usize];
+        black_box(node.label.len());
+        node.service()
     }
 
     /// The `*` directly below a node.

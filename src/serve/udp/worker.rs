@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
 use tracing::{error, warn};
 
-use super::mmsg::{Batch, Datagram, Wait};
+use super::mmsg::{BATCH, Batch, Datagram, Wait};
 use super::{UdpCounters, UdpSocket, WorkerCounters};
-use crate::model::Transport;
+use crate::model::{Exchange, Transport};
 use crate::serve::Answer;
 use crate::serve::log_limit::LogLimit;
 
@@ -73,16 +74,23 @@ impl<A: Answer, F: Fn() -> A> Worker<F> {
 
     fn answer_batch(&self, answer: &mut A, batch: &mut Batch) {
         let mut counted = UdpCounters::default();
-        answer.begin_batch();
-        for datagram in batch.datagrams() {
-            counted.queries += 1;
-            if datagram.truncated {
-                counted.truncated += 1;
-            } else if !self.answer_one(answer, datagram, &mut counted) {
-                counted.dropped += 1;
+        let mut exchanges: SmallVec<[Exchange<'_>; BATCH]> = SmallVec::new();
+        exchanges.extend(batch.datagrams().filter_map(|datagram| admit(datagram, &mut counted)));
+        // Left half changed by a panic, the answerer and the replies are thrown away.
+        let whole = catch_unwind(AssertUnwindSafe(|| answer.answer_batch(&mut exchanges)));
+        if whole.is_err() {
+            *answer = (self.factory)();
+            for exchange in &mut exchanges {
+                self.answer_alone(answer, exchange, &mut counted);
             }
         }
-        answer.end_batch();
+        for Exchange { answered, reply, .. } in &mut exchanges {
+            if !*answered {
+                reply.clear();
+            }
+            counted.dropped += u64::from(reply.is_empty());
+        }
+        drop(exchanges);
         let sent = batch.send(self.socket.as_fd());
         counted.replies = sent.sent as u64;
         counted.send_failures = sent.failed as u64;
@@ -94,39 +102,35 @@ impl<A: Answer, F: Fn() -> A> Worker<F> {
         }
     }
 
-    /// Whether there is a reply to send.
+    /// Answers one message of a batch on which the engine panicked.
     ///
-    /// A panic costs the query it happened on, not the worker: one message that trips a bug
-    /// must not be able to take down a thread per copy of it.
-    fn answer_one(
-        &self,
-        answer: &mut A,
-        datagram: Datagram<'_>,
-        counted: &mut UdpCounters,
-    ) -> bool {
-        let Datagram { query, peer, reply, .. } = datagram;
-        // Nothing can listen on port 0 (RFC 6335 section 6): the source is forged.
-        if peer.port() == 0 {
-            return false;
-        }
-        // The answerer may be left half changed by a panic, so it is thrown away below, and
-        // so is the reply.
-        let answered =
-            catch_unwind(AssertUnwindSafe(|| answer.answer(query, peer, Transport::Udp, reply)));
-        let wanted = answered.unwrap_or_else(|_| {
+    /// A panic costs the query it happened on, not the worker and no other query: one message
+    /// that trips a bug must not be able to take down a thread per copy of it.
+    fn answer_alone(&self, answer: &mut A, exchange: &mut Exchange<'_>, counted: &mut UdpCounters) {
+        exchange.reply.clear();
+        exchange.answered = false;
+        let alone = std::slice::from_mut(exchange);
+        if catch_unwind(AssertUnwindSafe(|| answer.answer_batch(alone))).is_err() {
+            exchange.answered = false;
             counted.panics += 1;
             if let Some(held_back) = PANICS.pass(Instant::now()) {
+                let peer = exchange.peer;
                 error!(%peer, held_back, "a query made the engine panic; it was dropped");
             }
             *answer = (self.factory)();
-            answer.begin_batch();
-            false
-        });
-        if !wanted {
-            reply.clear();
         }
-        !reply.is_empty()
     }
+}
+
+/// A datagram to answer; `None` if it must be met with silence.
+fn admit<'a>(datagram: Datagram<'a>, counted: &mut UdpCounters) -> Option<Exchange<'a>> {
+    let Datagram { query, peer, truncated, reply } = datagram;
+    counted.queries += 1;
+    // Nothing can listen on port 0 (RFC 6335 section 6): the source is forged.
+    let forged = peer.port() == 0;
+    counted.truncated += u64::from(truncated);
+    counted.dropped += u64::from(forged && !truncated);
+    (!truncated && !forged).then_some(Exchange { query, peer, reply, answered: false })
 }
 
 #[cfg(test)]
@@ -229,23 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn a_query_from_port_zero_is_met_with_silence() {
-        // Loopback cannot send from port 0, so this asks the worker itself.
-        let (socket, _) = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let worker = Worker {
-            local: socket.local_addr().unwrap(),
-            socket,
-            factory: Arc::new(|| Echo),
-            counters: Arc::default(),
-            stop: Arc::default(),
-        };
-        for (peer, replied) in [("192.0.2.1:0", false), ("192.0.2.1:1", true)] {
-            let mut reply = Vec::new();
+    fn stumps_and_queries_from_port_zero_are_met_with_silence() {
+        for (peer, truncated, admitted, [stumps, dropped]) in [
+            ("192.0.2.1:1", false, true, [0, 0]),
+            ("192.0.2.1:0", false, false, [0, 1]),
+            ("192.0.2.1:1", true, false, [1, 0]),
+            ("192.0.2.1:0", true, false, [1, 0]),
+        ] {
+            let (mut reply, mut counted) = (Vec::new(), UdpCounters::default());
             let peer = peer.parse().unwrap();
-            let datagram = Datagram { query: b"hello", peer, truncated: false, reply: &mut reply };
-            let mut counted = UdpCounters::default();
-            assert_eq!(worker.answer_one(&mut Echo, datagram, &mut counted), replied, "{peer}");
-            assert_eq!(!reply.is_empty(), replied, "{peer}");
+            let datagram = Datagram { query: b"hello", peer, truncated, reply: &mut reply };
+            assert_eq!(admit(datagram, &mut counted).is_some(), admitted, "{peer} {truncated}");
+            assert_eq!([counted.queries, counted.truncated, counted.dropped], [1, stumps, dropped]);
         }
     }
 }
