@@ -134,7 +134,7 @@ impl LookupName {
     /// The leftmost label of the suffix of `labels` labels, which must be one at least.
     pub fn leftmost_of(&self, labels: usize) -> &[u8] {
         let start = self.suffix_start(labels);
-        &self.octets[start + 1..self.suffix_start(labels - 1)]
+        &self.octets[start + 1..][..usize::from(self.octets[start])]
     }
 
     /// The hash of the suffix of `labels` labels; equal to [`name_hash`] of it.

@@ -85,8 +85,8 @@ impl ClientSubnet {
         if scope != 0 || source > widest || address.len() != usize::from(source.div_ceil(8)) {
             return None;
         }
-        let read = |bits, (at, octet): (u32, &u8)| bits | u128::from(*octet) << (120 - 8 * at);
-        let bits = (0..).zip(address).fold(0, read);
+        let bits = address.iter().fold(0, |bits, octet| bits << 8 | u128::from(*octet));
+        let bits = bits.checked_shl(128 - 8 * address.len() as u32).unwrap_or(0);
         let beyond = u128::MAX.checked_shr(source.into()).unwrap_or(0);
         (bits & beyond == 0).then_some(Self { family, source, bits })
     }

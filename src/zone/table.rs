@@ -106,12 +106,14 @@ impl ZoneTable {
 
     /// The deepest zone whose apex is a suffix of `name` of at most `labels` labels.
     fn find_within(&self, name: &LookupName, labels: usize) -> Option<&Arc<Zone>> {
-        (0..=labels.min(self.deepest)).rev().find_map(|labels| {
-            let wire = name.suffix(labels);
-            let is_it = |at: u32| self.zones[at as usize].apex().as_wire() == wire;
-            let at = self.index.find(name.suffix_hash(labels), is_it)?;
-            Some(&self.zones[at as usize])
-        })
+        let mut labels = labels.min(self.deepest);
+        loop {
+            let is_it = |at: u32| self.zones[at as usize].apex().as_wire() == name.suffix(labels);
+            match self.index.find(name.suffix_hash(labels), is_it) {
+                Some(at) => return Some(&self.zones[at as usize]),
+                None => labels = labels.checked_sub(1)?,
+            }
+        }
     }
 }
 

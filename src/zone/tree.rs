@@ -133,11 +133,14 @@ pub(super) fn is_suffix(
     labels: usize,
     apex_labels: usize,
 ) -> bool {
-    (apex_labels + 1..=labels).rev().all(|labels| {
+    for labels in (apex_labels + 1..=labels).rev() {
         let node = &nodes[at as usize];
+        if *node.label != *name.leftmost_of(labels) {
+            return false;
+        }
         at = node.above;
-        *node.label == *name.leftmost_of(labels)
-    }) && at == 0
+    }
+    at == 0
 }
 
 impl fmt::Debug for Zone {
