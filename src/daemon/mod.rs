@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
@@ -50,6 +50,13 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(5);
 /// How often stalled probes are looked for and the state file is brought up to date.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Gives a reload a tenth of the share of a core that a thread has that answers: it is in no
+/// haste, and a busy server has no core to spare for it.
+const RELOAD_NICENESS: i32 = 10;
+
+/// Gives probes a third of that share.
+const PROBE_NICENESS: i32 = 5;
+
 /// How long open TCP connections may go on after the order to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
@@ -62,6 +69,17 @@ pub fn runtime() -> Result<Runtime, anyhow::Error> {
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")
+}
+
+/// The runtime the probes run on: threads of their own, and of low priority. Many probes a second
+/// are work, and work for later; an answer is for now.
+fn probe_runtime() -> Result<Runtime, anyhow::Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("probe")
+        .on_thread_start(|| yield_to_others(PROBE_NICENESS))
+        .enable_all()
+        .build()
+        .context("cannot start the runtime of the probes")
 }
 
 /// A server about to run.
@@ -104,10 +122,11 @@ impl Daemon {
         ready: impl FnOnce(&[SocketAddr]) -> Result<(), anyhow::Error>,
     ) -> Result<(), anyhow::Error> {
         let Self { runtime, config_path, files, catalog } = self;
-        let handle = runtime.handle().clone();
+        let probes = probe_runtime()?;
+        let handles = (runtime.handle().clone(), probes.handle().clone());
         runtime.block_on(async move {
             let signals = Signals::new()?;
-            let server = Server::start(config_path, files, catalog, &handle)?;
+            let server = Server::start(config_path, files, catalog, &handles)?;
             ready(&server.addresses)?;
             server.run(signals).await
         })
@@ -185,7 +204,7 @@ impl Server {
         config_path: PathBuf,
         files: Arc<dyn Files + Send + Sync>,
         catalog: Catalog,
-        runtime: &tokio::runtime::Handle,
+        (runtime, probes): &(Handle, Handle),
     ) -> Result<Self, anyhow::Error> {
         let settings = catalog.settings.clone();
         warn_of_zones(&catalog);
@@ -199,8 +218,11 @@ impl Server {
         let state_file = state_file::StateFile::open(&settings, &mut health, now);
         let watcher = watch::Watcher::new(settings.watch_files, &catalog.files);
         let (report_sender, reports) = mpsc::channel(REPORT_QUEUE);
-        let prober =
-            Prober::start(catalog.targets.clone(), settings.max_probes_in_flight, report_sender);
+        let prober = {
+            let _on_its_own = probes.enter();
+            let targets = catalog.targets.clone();
+            Prober::start(targets, settings.max_probes_in_flight, report_sender)
+        };
         let writer = Writer::new(catalog, health);
         let world = Arc::clone(writer.world());
         let mut map_cache = map_cache::MapCache::default();
@@ -311,7 +333,7 @@ impl Server {
         let previous = Arc::clone(&self.writer.world().load().catalog);
         let (sender, compiling) = oneshot::channel();
         let load = move || {
-            yield_to_others();
+            yield_to_others(RELOAD_NICENESS);
             // Nobody waits for it any more when the server has stopped meanwhile.
             let _ = sender.send(config::load(&path, &*files, Some(&previous)));
         };
@@ -332,7 +354,7 @@ impl Server {
                 let targets = catalog.targets.clone();
                 self.writer.install(catalog, SystemTime::now());
                 let present = Arc::clone(&self.writer.world().load().catalog);
-                self.map_cache.save_if_behind(present, &tokio::runtime::Handle::current());
+                self.map_cache.save_if_behind(present, &Handle::current());
                 if let Err(error) = self.prober.update(targets).await {
                     error!(%error, "probes go on as they were");
                 }
@@ -415,12 +437,10 @@ impl Server {
     }
 }
 
-/// Gives the calling thread a tenth of the share of a core that those have that answer: a
-/// reload is in no haste, and a busy server has no core to spare for it.
-fn yield_to_others() {
-    const NICENESS: i32 = 10;
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        debug!(%error, "a reload takes its full share of a core");
+/// Lowers the calling thread's priority below that of the threads that answer.
+fn yield_to_others(niceness: i32) {
+    if let Err(error) = rustix::process::nice(niceness) {
+        debug!(%error, "a thread takes its full share of a core");
     }
 }
 
