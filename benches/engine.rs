@@ -172,7 +172,7 @@ fn scale(
         .map(|name| query(&name, None))
         .collect();
     let mut engine = engine(&writer);
-    let mut replies = vec![Vec::with_capacity(4096); at_a_time];
+    let mut replies: Vec<_> = (0..at_a_time).map(|_| Vec::with_capacity(4096)).collect();
     let mut batches = queries.chunks(at_a_time).cycle();
     // One call is one query: what remains of a batch is answered by calls that do nothing.
     let mut left = 0;

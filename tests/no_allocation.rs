@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use meridian::config;
 use meridian::engine::Engine;
 use meridian::health::HealthTable;
-use meridian::model::{MemoryFiles, Transport};
+use meridian::model::{Exchange, MemoryFiles, Transport};
 use meridian::world::Writer;
 
 use allocations::{ALLOCATIONS, Counting};
@@ -74,6 +74,7 @@ link CNAME there.example.org.
 tree DNAME example.org.
 child NS ns.child
 ns.child A 192.0.2.60
+$GENERATE 1-5000 one-of-many-$ A 192.0.2.83
 ";
 
 const POLICIES: [&str; 7] =
@@ -233,11 +234,38 @@ fn answering_allocates_nothing() {
         assert!(!engine.answer(packet, peer, Transport::Udp, &mut reply));
     }
     assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0);
+    assert_batches_allocate_nothing(&mut engine, &questions, peer);
     assert_limits_allocate_nothing(&questions, peer, &mut reply);
     // And the counter counts.
     let before = ALLOCATIONS.load(SeqCst);
     drop(std::hint::black_box(Box::new(0)));
     assert_ne!(ALLOCATIONS.load(SeqCst), before);
+}
+
+/// Nor does a batch, of a world in which it is read ahead; each has the answer it has alone.
+fn assert_batches_allocate_nothing(
+    engine: &mut Engine,
+    questions: &[(Vec<u8>, u8, u8)],
+    peer: SocketAddr,
+) {
+    let no_query = [0, 7, 0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for questions in questions.chunks(20) {
+        let mut replies: Vec<_> = (0..=questions.len()).map(|_| Vec::with_capacity(4096)).collect();
+        let queries =
+            [&no_query[..]].into_iter().chain(questions.iter().map(|(query, ..)| &query[..]));
+        let exchange = |(query, reply)| Exchange { query, peer, reply, answered: false };
+        let mut batch: Vec<_> = queries.zip(&mut replies).map(exchange).collect();
+        let before = ALLOCATIONS.load(SeqCst);
+        engine.answer_batch(&mut batch);
+        assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0);
+        assert!(!batch[0].answered);
+        for (exchange, (query, rcode, count)) in batch[1..].iter().zip(questions) {
+            let shown = String::from_utf8_lossy(query);
+            let Exchange { reply, answered, .. } = exchange;
+            assert!(*answered, "{shown}");
+            assert_eq!((reply[3] & 0xf, reply[7]), (*rcode, *count), "{shown}");
+        }
+    }
 }
 
 /// Neither within limits nor beyond; the line in the log is for those who write it.

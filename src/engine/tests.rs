@@ -34,18 +34,63 @@ fn engine_over(config: &str, zones: &[(&str, &str)]) -> Engine {
     Engine::new(world, Arc::default(), ([127, 0, 0, 1], 53).into())
 }
 
-fn ask(engine: &mut Engine, name: &str, rtype: HickoryType) -> Message {
+fn query(name: &str, rtype: HickoryType) -> Vec<u8> {
     let mut query = Message::new(7, MessageType::Query, OpCode::Query);
     query.add_query(Question::query(name.parse().unwrap(), rtype));
+    query.to_vec().unwrap()
+}
+
+fn ask(engine: &mut Engine, name: &str, rtype: HickoryType) -> Message {
     let peer = SocketAddr::from(([192, 0, 2, 1], 53));
     let mut reply = Vec::new();
-    assert!(engine.answer(&query.to_vec().unwrap(), peer, Transport::Tcp, &mut reply));
+    assert!(engine.answer(&query(name, rtype), peer, Transport::Tcp, &mut reply));
     Message::from_vec(&reply).unwrap()
 }
 
 /// Owner and type of records, in order.
 fn shown(records: &[hickory_proto::rr::Record]) -> Vec<String> {
     records.iter().map(|record| format!("{} {}", record.name, record.record_type())).collect()
+}
+
+/// What a batch is answered with is what each of its messages is answered with alone, in a world
+/// small enough for the caches and in a larger one.
+#[test]
+fn a_batch_is_answered_as_its_messages_are() {
+    const SERVICE: &str = "[[zone]]\nname = \"a.example.com\"\nfile = \"a.zone\"\n[site.here]\n\
+         [service.s]\nnames = [\"s.example.com\", \"*.s.a.example.com\"]\npolicy = \"weighted\"\n\
+         endpoints = [{ site = \"here\", address = \"192.0.2.80\" }]\n";
+    let config = format!("{CONFIG}{SERVICE}");
+    for more in ["", "$GENERATE 1-5000 n-$ A 192.0.2.1\n"] {
+        let records = format!("alias CNAME x.s.a\n*.wild A 192.0.2.2\ncut NS ns.cut\n{more}");
+        let zones = [("example.com.zone", &records[..]), ("a.zone", "www A 192.0.2.3\n")];
+        let mut engine = engine_over(&config, &zones);
+        let names = ["s", "alias", "x.wild", "www.a", "x.s.a", "none", "n-77", "n-5001", "y.cut"];
+        let mut packets: Vec<_> = names
+            .iter()
+            .flat_map(|name| [(name, HickoryType::A), (name, HickoryType::AAAA)])
+            .map(|(name, rtype)| query(&format!("{name}.example.com."), rtype))
+            .chain(["example.org.", "."].map(|name| query(name, HickoryType::DS)))
+            .collect();
+        // Broken, no question, and too many for one reading.
+        packets.insert(3, packets[0][..20].to_vec());
+        packets.insert(7, vec![0xff; 12]);
+        packets.extend(packets.clone());
+        let peer = SocketAddr::from(([192, 0, 2, 1], 53));
+        let mut replies = vec![Vec::new(); packets.len()];
+        let exchange = |(query, reply)| Exchange { query, peer, reply, answered: false };
+        let places = packets.iter().map(Vec::as_slice).zip(&mut replies);
+        let mut batch: Vec<_> = places.map(exchange).collect();
+        engine.answer_batch(&mut batch);
+        let answered: Vec<_> = batch.iter().map(|exchange| exchange.answered).collect();
+        assert!(
+            packets.len() > AHEAD && answered.iter().filter(|answered| !**answered).count() == 2
+        );
+        for ((packet, together), answered) in packets.iter().zip(&replies).zip(answered) {
+            let mut alone = Vec::new();
+            assert_eq!(engine.answer(packet, peer, Transport::Udp, &mut alone), answered);
+            assert_eq!(together, &alone);
+        }
+    }
 }
 
 /// No record is in a message twice (RFC 2181, section 5).
