@@ -218,17 +218,9 @@ impl<'b> ResponseWriter<'b> {
     ) -> bool {
         let mark = self.mark();
         for address in addresses {
-            let fitted = match (address, owner) {
-                (IpAddr::V4(v4), None) => self.record_of_question(RecordType::A, ttl, v4.octets()),
-                (IpAddr::V6(v6), None) => {
-                    self.record_of_question(RecordType::AAAA, ttl, v6.octets())
-                }
-                (IpAddr::V4(v4), _) => {
-                    self.record(Section::Answer, owner, RecordType::A, ttl, &v4.octets())
-                }
-                (IpAddr::V6(v6), _) => {
-                    self.record(Section::Answer, owner, RecordType::AAAA, ttl, &v6.octets())
-                }
+            let fitted = match address {
+                IpAddr::V4(v4) => self.address(owner, RecordType::A, ttl, v4.octets()),
+                IpAddr::V6(v6) => self.address(owner, RecordType::AAAA, ttl, v6.octets()),
             };
             if !fitted {
                 self.undo(mark);
@@ -238,19 +230,22 @@ impl<'b> ResponseWriter<'b> {
         true
     }
 
-    /// Writes a record with the question's name into the answer.
-    fn record_of_question<const N: usize>(
+    fn address<const N: usize>(
         &mut self,
+        owner: Option<&[u8]>,
         rtype: RecordType,
         ttl: u32,
-        rdata: [u8; N],
+        octets: [u8; N],
     ) -> bool {
+        if owner.is_some() {
+            return self.record(Section::Answer, owner, rtype, ttl, &octets);
+        }
         let mut head = record_head(QUESTION_POINTER, rtype, CLASS_IN, ttl);
         head[11] = N as u8;
         let fits = self.out.len() + head.len() + N <= self.limit;
         if fits {
             self.out.extend_from_slice(&head);
-            self.out.extend_from_slice(&rdata);
+            self.out.extend_from_slice(&octets);
             self.counts[Section::Answer as usize] += 1;
         }
         fits

@@ -16,10 +16,10 @@ pub(super) type NodeIndex = u32;
 
 /// One name: an owner of records, the name of a service, or an empty non-terminal.
 ///
-/// What ordinary answers need lies in the node itself, on two lines of memory: the label, and
-/// one small RRset.
+/// What ordinary answers need, the label and one small RRset, lies in the node itself: on two
+/// lines of memory that a processor fetches as a pair.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(align(128))]
 pub(super) struct Node {
     /// The leftmost label of the name, without its length.
     pub(super) label: SmallVec<[u8; 24]>,
