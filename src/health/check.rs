@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HealthError, HttpCheck};
+use super::{DnsCheck, HealthError, HttpCheck};
 
 /// A health check as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +31,19 @@ impl Check {
         Self { name: name.into(), kind, port: None, schedule, rise_fall }
     }
 
-    /// The port of this check: its own, else the scheme's; a TCP check has none but its own.
+    /// The port of this check: its own, else that of the scheme or of DNS; a TCP check has none but
+    /// its own.
     pub fn default_port(&self) -> Option<u16> {
         self.port.or(match &self.kind {
             CheckKind::Http(http) => Some(http.scheme.default_port()),
             CheckKind::Tcp(_) => None,
+            CheckKind::Dns(_) => Some(DNS_PORT),
         })
     }
 }
+
+/// The port of name servers (RFC 1035, section 4.2).
+pub const DNS_PORT: u16 = 53;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +52,8 @@ pub enum CheckKind {
     Http(HttpCheck),
     /// A connection, and what may be said over it.
     Tcp(TcpCheck),
+    /// A DNS query.
+    Dns(DnsCheck),
 }
 
 /// A TCP check; with neither text, a connection alone passes.
@@ -229,5 +236,7 @@ mod tests {
         assert_eq!(web.default_port(), Some(443));
         assert_eq!(Check { port: Some(8443), ..web }.default_port(), Some(8443));
         assert_eq!(Check::new("db", CheckKind::Tcp(TcpCheck::default())).default_port(), None);
+        let dns = DnsCheck::new("example.com".parse().expect("this is a name"));
+        assert_eq!(Check::new("ns", CheckKind::Dns(dns)).default_port(), Some(53));
     }
 }

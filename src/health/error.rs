@@ -33,6 +33,8 @@ pub enum HealthError {
     HeaderValue(String),
     #[error("body pattern `{pattern}` is no regular expression: {reason}")]
     BodyRegex { pattern: String, reason: String },
+    #[error("write one such as NOERROR, NXDOMAIN or REFUSED")]
+    ResponseCode,
     #[error("no certificate in PEM form")]
     NoCertificate,
     #[error("a broken certificate: {0}")]

@@ -17,6 +17,7 @@
 
 mod authorities;
 mod check;
+mod dns_check;
 mod error;
 mod host;
 mod http_check;
@@ -27,7 +28,8 @@ mod table;
 mod target;
 
 pub use authorities::authorities;
-pub use check::{Check, CheckKind, Jitter, RiseFall, Schedule, TcpCheck};
+pub use check::{Check, CheckKind, DNS_PORT, Jitter, RiseFall, Schedule, TcpCheck};
+pub use dns_check::{DnsCheck, ResponseCode};
 pub use error::HealthError;
 pub use host::{HostHeader, HostName};
 pub use http_check::{

@@ -69,6 +69,22 @@ pub enum Failure {
         /// How much came, up to the limit.
         octets: usize,
     },
+    /// A DNS response with another code.
+    #[error("rcode {got}, expected {expected}")]
+    ResponseCode {
+        /// What came.
+        got: String,
+        /// The codes that pass.
+        expected: String,
+    },
+    /// A DNS response without the expected record.
+    #[error("`{expected}` is not in the answer (records: {records})")]
+    Answer {
+        /// The RDATA that was looked for.
+        expected: String,
+        /// How many records came.
+        records: usize,
+    },
     /// The other side broke off, or does not speak the protocol.
     #[error("protocol: {0}")]
     Protocol(String),
@@ -91,6 +107,8 @@ impl Failure {
             Self::Tls(_) => "tls",
             Self::Status { .. } => "status",
             Self::Body { .. } => "body",
+            Self::ResponseCode { .. } => "rcode",
+            Self::Answer { .. } => "answer",
             Self::Protocol(_) => "protocol",
             Self::Unexpected(_) => "unexpected",
             Self::Local(_) => "local",
@@ -137,6 +155,14 @@ mod tests {
             (
                 Failure::Body { expected: "`ok`".into(), octets: 12 },
                 "`ok` is not in the 12 octets looked at",
+            ),
+            (
+                Failure::ResponseCode { got: "REFUSED".into(), expected: "NOERROR".into() },
+                "rcode REFUSED, expected NOERROR",
+            ),
+            (
+                Failure::Answer { expected: "192.0.2.1".into(), records: 2 },
+                "`192.0.2.1` is not in the answer (records: 2)",
             ),
         ] {
             assert_eq!(failure.to_string(), text);

@@ -55,12 +55,12 @@ pub struct Target {
 
 impl Target {
     /// A target. `host` is who is asked for where the check names nobody: the name of the
-    /// service. Checks that name a host of their own, and TCP checks, leave it out, so that
-    /// their targets are the same for every service.
+    /// service. Checks that name a host of their own, and TCP and DNS checks, leave it out, so
+    /// that their targets are the same for every service.
     pub fn new(check: Arc<Check>, address: SocketAddr, host: Option<HostName>) -> Self {
         let host = match &check.kind {
             CheckKind::Http(http) => http.host.clone().or(host.map(HostHeader::from)),
-            CheckKind::Tcp(_) => None,
+            CheckKind::Tcp(_) | CheckKind::Dns(_) => None,
         };
         let shown = host.as_ref().map_or_else(|| "-".to_owned(), HostHeader::to_string);
         let key = TargetKey(format!("{} {address} {shown}", check.name).into());
@@ -92,7 +92,7 @@ impl Target {
     pub fn server_name(&self) -> HostName {
         let sni = match &self.check.kind {
             CheckKind::Http(http) => http.sni.clone(),
-            CheckKind::Tcp(_) => None,
+            CheckKind::Tcp(_) | CheckKind::Dns(_) => None,
         };
         sni.or_else(|| self.host.as_ref().map(|host| host.name.clone()))
             .unwrap_or_else(|| self.address.ip().into())

@@ -5,7 +5,7 @@
 //!                                        │ every interval, less a little jitter
 //!                                        ▼
 //!                            one task per probe: wait for a permit, then
-//!                            http or tcp ─► Outcome ─► ProbeReport ─► the caller's channel
+//!                            http, tcp, dns ─► Outcome ─► ProbeReport ─► the caller's channel
 //!                                                          │
 //!                                                          └─► ProbePulse, the watchdog's view
 //! ```
@@ -16,6 +16,7 @@
 //! targets nobody hears of.
 
 mod clients;
+mod dns;
 mod http;
 mod schedule;
 mod supervisor;
@@ -86,12 +87,11 @@ impl Probe for NetworkProbe {
     fn probe(&self, target: Arc<Target>) -> BoxFuture<'static, Outcome> {
         let clients = Arc::clone(&self.clients);
         Box::pin(async move {
+            let timeout = target.check().schedule.timeout();
             match &target.check().kind {
                 CheckKind::Http(check) => http::probe(&clients, &target, check).await,
-                CheckKind::Tcp(check) => {
-                    let timeout = target.check().schedule.timeout();
-                    tcp::probe(target.address(), check, timeout).await
-                }
+                CheckKind::Tcp(check) => tcp::probe(target.address(), check, timeout).await,
+                CheckKind::Dns(check) => dns::probe(target.address(), check, timeout).await,
             }
         })
     }

@@ -25,6 +25,7 @@ fn compile_one(work: &mut Work<'_>, spec: &CheckSpec) -> Option<Arc<Check>> {
             health::CheckKind::Http(HttpCheck { ca_pem, ..http.check.clone() })
         }
         CheckKind::Tcp(tcp) => health::CheckKind::Tcp(tcp.clone()),
+        CheckKind::Dns(dns) => health::CheckKind::Dns(dns.clone()),
     };
     Some(Arc::new(Check {
         name: spec.name.value.clone(),

@@ -9,8 +9,13 @@ use super::http_check::{HTTP_KEYS, HttpCheckSpec};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
-use crate::config::value::{all, choice, integer, span_of_time, word};
-use crate::health::{Jitter, RiseFall, Schedule, Scheme, TcpCheck};
+use crate::config::value::{
+    all, choice, domain_name, integer, non_empty, one_or_many, parsed, span_of_time, word,
+};
+use crate::health::{
+    DNS_PORT, DnsCheck, Jitter, ResponseCode, RiseFall, Schedule, Scheme, TcpCheck,
+};
+use crate::model::RecordType;
 
 /// Index of a check in [`Spec::checks`](super::Spec::checks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,15 +43,22 @@ pub enum CheckKind {
     Http(Box<HttpCheckSpec>),
     /// Connects, and may talk.
     Tcp(TcpCheck),
+    /// Asks a name server.
+    Dns(DnsCheck),
 }
 
 const TCP_KEYS: &[&str] = &["send", "expect"];
+const DNS_KEYS: &[&str] = &["query", "query_type", "expect_rcode", "expect_answer"];
+
+/// What only checks of one type have.
+const OWN_KEYS: [(&str, &[&str]); 3] = [("http", HTTP_KEYS), ("tcp", TCP_KEYS), ("dns", DNS_KEYS)];
 
 /// The values of `type`.
 #[derive(Clone, Copy)]
 enum Type {
     Http(Option<Scheme>),
     Tcp,
+    Dns,
 }
 
 /// The checks while the services are read: all names are known, also those of wrong checks.
@@ -85,6 +97,7 @@ impl Checks {
         Ok(spec.port.or(match &spec.kind {
             CheckKind::Http(http) => Some(http.check.scheme.default_port()),
             CheckKind::Tcp(_) => None,
+            CheckKind::Dns(_) => Some(DNS_PORT),
         }))
     }
 
@@ -98,6 +111,7 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
         ("http", Type::Http(None)),
         ("https", Type::Http(Some(Scheme::Https))),
         ("tcp", Type::Tcp),
+        ("dns", Type::Dns),
     ];
     let kind = table.required("type", choice("check type", TYPES));
     let port = table.optional("port", integer(1u16..=u16::MAX));
@@ -118,25 +132,46 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
 }
 
 fn read_kind(table: &mut Table<'_>, kind: Read<Type>) -> Read<CheckKind> {
-    let not_here = |wanted: &str, actual: &str| {
-        let (wanted, actual) = (wanted.to_owned(), actual.to_owned());
-        move |key| Problem::NotHere { key, wanted: wanted.clone(), actual: actual.clone() }
-    };
     match kind {
         Ok(Type::Http(scheme)) => {
-            table.refuse_keys(TCP_KEYS, not_here("tcp checks", "an http check"));
+            refuse_keys_of_others(table, "http", "an http check");
             HttpCheckSpec::read(table, scheme).map(|http| CheckKind::Http(Box::new(http)))
         }
         Ok(Type::Tcp) => {
-            table.refuse_keys(HTTP_KEYS, not_here("http checks", "a tcp check"));
+            refuse_keys_of_others(table, "tcp", "a tcp check");
             read_tcp(table).map(CheckKind::Tcp)
         }
+        Ok(Type::Dns) => {
+            refuse_keys_of_others(table, "dns", "a dns check");
+            read_dns(table).map(CheckKind::Dns)
+        }
         Err(reported) => {
-            // Which keys are right depends on the type; their values can be read anyway.
+            // Which keys are right depends on the type; their values can be read anyway, but
+            // for those that may be missing.
             let _ = (HttpCheckSpec::read(table, None), read_tcp(table));
+            DNS_KEYS.iter().for_each(|key| drop(table.take(key)));
             Err(reported)
         }
     }
+}
+
+fn refuse_keys_of_others(table: &mut Table<'_>, own: &str, this: &str) {
+    for (other, keys) in OWN_KEYS.into_iter().filter(|(other, _)| *other != own) {
+        table.refuse_keys(keys, |key| Problem::NotHere {
+            key,
+            wanted: format!("{other} checks"),
+            actual: this.to_owned(),
+        });
+    }
+}
+
+fn read_dns(table: &mut Table<'_>) -> Read<DnsCheck> {
+    let name = table.required("query", domain_name);
+    let rtype = table.or("query_type", RecordType::A, parsed("a record type"));
+    let codes = non_empty("response code", one_or_many(parsed("a response code")));
+    let rcodes = table.or("expect_rcode", vec![ResponseCode(0)], codes);
+    let answer = table.optional("expect_answer", word);
+    Ok(DnsCheck { name: name?, rtype: rtype?, rcodes: rcodes?, answer: answer? })
 }
 
 fn read_tcp(table: &mut Table<'_>) -> Read<TcpCheck> {

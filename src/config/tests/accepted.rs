@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::*;
 use crate::catalog::LogFormat;
 use crate::guard::Rate;
-use crate::health::{RiseFall, Schedule, Scheme};
-use crate::model::{AdminState, SiteId, TtlRange};
+use crate::health::{DnsCheck, ResponseCode, RiseFall, Schedule, Scheme};
+use crate::model::{AdminState, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
 
 fn spec(from: &str, to: &str) -> Spec {
@@ -156,4 +156,22 @@ fn a_count_and_a_share_are_told_apart() {
         let spec = spec("check = \"web\"", &format!("check = \"web\"\nmin_healthy = {text}"));
         assert_eq!(format!("{:?}", spec.services[0].steering.min_healthy), expected);
     }
+}
+
+#[test]
+fn a_dns_check_asks_for_addresses_unless_told_otherwise() {
+    let read = |keys: &str| {
+        let spec = spec("type = \"tcp\"\nport = 25", &format!("type = \"dns\"\n{keys}"));
+        let check = spec.checks[1].clone();
+        let CheckKind::Dns(dns) = check.kind else { panic!("a dns check") };
+        (check.port, dns)
+    };
+    let plain = DnsCheck::new("www.example.com".parse().unwrap());
+    assert_eq!(read("query = \"www.example.com.\""), (None, plain.clone()));
+    let keys = "port = 5353\nquery = \"WWW.example.com\"\nquery_type = \"aaaa\"\n\
+                expect_rcode = [\"noerror\", \"NXDOMAIN\"]\nexpect_answer = \"2001:db8::1\"";
+    let rcodes = [0, 3].map(ResponseCode).to_vec();
+    let answer = Some("2001:db8::1".to_owned());
+    let all = DnsCheck { rtype: RecordType::AAAA, rcodes, answer, ..plain };
+    assert_eq!(read(keys), (Some(5353), all));
 }
