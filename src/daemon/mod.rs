@@ -123,10 +123,10 @@ impl Daemon {
     ) -> Result<(), anyhow::Error> {
         let Self { runtime, config_path, files, catalog } = self;
         let probes = probe_runtime()?;
-        let handles = (runtime.handle().clone(), probes.handle().clone());
+        let (handle, probes_handle) = (runtime.handle().clone(), probes.handle().clone());
         runtime.block_on(async move {
             let signals = Signals::new()?;
-            let server = Server::start(config_path, files, catalog, &handles)?;
+            let server = Server::start(config_path, files, catalog, &handle, &probes_handle)?;
             ready(&server.addresses)?;
             server.run(signals).await
         })
@@ -204,7 +204,8 @@ impl Server {
         config_path: PathBuf,
         files: Arc<dyn Files + Send + Sync>,
         catalog: Catalog,
-        (runtime, probes): &(Handle, Handle),
+        runtime: &Handle,
+        probes: &Handle,
     ) -> Result<Self, anyhow::Error> {
         let settings = catalog.settings.clone();
         warn_of_zones(&catalog);

@@ -34,6 +34,15 @@ pub(super) struct Scratch {
     random: Random,
 }
 
+impl Scratch {
+    /// Forgets the query before.
+    pub(super) fn clear(&mut self) {
+        self.added.clear();
+        self.trail.clear();
+        self.decided = None;
+    }
+}
+
 /// One name on the way, looked up.
 #[derive(Debug, Clone, Copy)]
 struct Hop {
@@ -51,7 +60,7 @@ pub(super) struct Chase<'a, 'b> {
     writer: &'a mut ResponseWriter<'b>,
     /// The name being looked up; at first QNAME.
     name: &'a mut LookupName,
-    memory: &'a mut Scratch,
+    scratch: &'a mut Scratch,
     authoritative: bool,
     bits_read: u8,
     subject: Subject,
@@ -103,12 +112,10 @@ impl<'a, 'b> Chase<'a, 'b> {
         asker: &'a Asker,
         writer: &'a mut ResponseWriter<'b>,
         name: &'a mut LookupName,
-        memory: &'a mut Scratch,
+        scratch: &'a mut Scratch,
     ) -> Self {
-        memory.added.clear();
-        memory.trail.clear();
         let (authoritative, bits_read, subject) = (false, 0, Subject::Error);
-        Self { snapshot, query, asker, writer, name, memory, authoritative, bits_read, subject }
+        Self { snapshot, query, asker, writer, name, scratch, authoritative, bits_read, subject }
     }
 
     /// Writes the records and says what belongs into the header.
@@ -119,8 +126,8 @@ impl<'a, 'b> Chase<'a, 'b> {
                 Step::Follow if self.writer.is_truncated() => break Rcode::NoError,
                 Step::Follow => {
                     let next = self.name.full_hash();
-                    let was_there = self.memory.trail.iter().any(|hop| hop.name == next);
-                    if was_there || self.memory.trail.len() > MAX_ALIASES {
+                    let was_there = self.scratch.trail.iter().any(|hop| hop.name == next);
+                    if was_there || self.scratch.trail.len() > MAX_ALIASES {
                         break Rcode::NoError;
                     }
                 }
@@ -142,7 +149,7 @@ impl<'a, 'b> Chase<'a, 'b> {
 
     /// What to tell whoever debugs this answer.
     fn extended_error(&self, rcode: Rcode) -> Option<ExtendedError> {
-        let Some((service, decision)) = &self.memory.decided else {
+        let Some((service, decision)) = &self.scratch.decided else {
             return (rcode == Rcode::Refused).then_some(ExtendedError::NOT_AUTHORITATIVE);
         };
         match decision.reason {
@@ -163,7 +170,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         let qtype = self.query.qtype;
         let Some(zone) = snapshot.catalog.zones.find_for(self.name, qtype) else {
             // An alias that leaves our zones is the resolver's to follow.
-            let is_first = self.memory.trail.is_empty();
+            let is_first = self.scratch.trail.is_empty();
             return Step::Done(if is_first { Rcode::Refused } else { Rcode::NoError });
         };
         let found = zone.lookup(self.name, qtype);
@@ -173,7 +180,7 @@ impl<'a, 'b> Chase<'a, 'b> {
             Found::NoData => Subject::NoData(apex),
             Found::NxDomain => Subject::NxDomain(apex),
             _ => Subject::Name(
-                self.memory.trail.first().map_or(self.name.full_hash(), |hop| hop.name),
+                self.scratch.trail.first().map_or(self.name.full_hash(), |hop| hop.name),
             ),
         };
         if !matches!(found, Found::Referral { .. }) {
@@ -204,7 +211,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         if rrset.rtype() == RecordType::DNAME && self.was_redirected_by(self.name.full_hash()) {
             return true;
         }
-        let owner = owner_of(&self.memory.trail, self.name);
+        let owner = owner_of(&self.scratch.trail, self.name);
         let fitted = self.writer.rrset(Section::Answer, owner, rrset, rrset.ttl());
         self.truncate_unless(fitted)
     }
@@ -218,13 +225,13 @@ impl<'a, 'b> Chase<'a, 'b> {
 
     /// Whether a DNAME that has led here has an owner of this hash.
     fn was_redirected_by(&self, owner: u64) -> bool {
-        self.memory.trail.iter().any(|hop| hop.redirected_by == Some(owner))
+        self.scratch.trail.iter().any(|hop| hop.redirected_by == Some(owner))
     }
 
     /// Goes on with an alias's target, an uncompressed wire-format name. `redirected_by` is the
     /// hash of the DNAME's owner, if the alias is made by one.
     fn follow(&mut self, target: &[u8], redirected_by: Option<u64>) -> Step {
-        self.memory.trail.push(Hop { name: self.name.full_hash(), redirected_by });
+        self.scratch.trail.push(Hop { name: self.name.full_hash(), redirected_by });
         match self.name.fill(target) {
             Some(_) => Step::Follow,
             None => Step::Done(Rcode::NoError),
@@ -249,12 +256,12 @@ impl<'a, 'b> Chase<'a, 'b> {
         }
         // The case of the question is kept where the question is the alias.
         let original =
-            if self.memory.trail.is_empty() { self.query.question } else { self.name.as_wire() };
+            if self.scratch.trail.is_empty() { self.query.question } else { self.name.as_wire() };
         let mut made = [0; MAX_NAME_OCTETS];
         made[..owner_at].copy_from_slice(&original[..owner_at]);
         made[owner_at..owner_at + target.len()].copy_from_slice(target);
         let made = &made[..owner_at + target.len()];
-        let owner = owner_of(&self.memory.trail, self.name);
+        let owner = owner_of(&self.scratch.trail, self.name);
         let fitted =
             self.writer.record(Section::Answer, owner, RecordType::CNAME, dname.ttl(), made);
         if !self.truncate_unless(fitted) || self.query.qtype == RecordType::CNAME {
@@ -301,7 +308,7 @@ impl<'a, 'b> Chase<'a, 'b> {
                 self.add_address(None, host);
             } else if rdata[..2] != [0, 0] {
                 // "." is the owner itself, but in AliasMode nothing (RFC 9460, section 2.5).
-                self.memory.additional.fill(self.name.as_wire());
+                self.scratch.additional.fill(self.name.as_wire());
                 self.add_additional(None);
             }
         }
@@ -310,26 +317,26 @@ impl<'a, 'b> Chase<'a, 'b> {
     /// Adds what is known of one host's addresses, once however often it is named;
     /// `glue_of` is the zone whose glue counts. Returns whether everything fitted.
     fn add_address(&mut self, glue_of: Option<&Zone>, host: &[u8]) -> bool {
-        self.memory.additional.fill(host).is_none() || self.add_additional(glue_of)
+        self.scratch.additional.fill(host).is_none() || self.add_additional(glue_of)
     }
 
     /// The same for the host in `additional`.
     fn add_additional(&mut self, glue_of: Option<&Zone>) -> bool {
-        let hash = self.memory.additional.full_hash();
-        if self.memory.added.contains(&hash) {
+        let hash = self.scratch.additional.full_hash();
+        if self.scratch.added.contains(&hash) {
             return true;
         }
-        self.memory.added.push(hash);
+        self.scratch.added.push(hash);
         let snapshot = self.snapshot;
-        let Some(own) = snapshot.catalog.zones.find(&self.memory.additional) else { return true };
-        let mut found = own.addresses(&self.memory.additional);
+        let Some(own) = snapshot.catalog.zones.find(&self.scratch.additional) else { return true };
+        let mut found = own.addresses(&self.scratch.additional);
         // A child held here may lack what its parent has as glue.
         if let (true, Some(parent)) = (found.iter().all(Option::is_none), glue_of) {
-            found = parent.addresses(&self.memory.additional);
+            found = parent.addresses(&self.scratch.additional);
         }
         let mut fitted = true;
         for rrset in found.into_iter().flatten() {
-            let owner = Some(self.memory.additional.as_wire());
+            let owner = Some(self.scratch.additional.as_wire());
             fitted &= self.writer.rrset(Section::Additional, owner, rrset, rrset.ttl());
         }
         fitted
@@ -340,7 +347,7 @@ impl<'a, 'b> Chase<'a, 'b> {
     fn negative(&mut self, zone: &Zone, rcode: Rcode, ttl_cap: Option<u32>) -> Step {
         let ttl = zone.negative_ttl().min(ttl_cap.unwrap_or(u32::MAX));
         let apex_at = self.name.suffix_start(zone.apex_labels());
-        let fitted = if self.memory.trail.is_empty() && zone.apex_labels() > 0 {
+        let fitted = if self.scratch.trail.is_empty() && zone.apex_labels() > 0 {
             self.writer.soa(zone.compressed_soa(), apex_at, ttl)
         } else {
             // The name reached is not the question's, or the apex is the root: not pointed at.
@@ -359,7 +366,7 @@ impl<'a, 'b> Chase<'a, 'b> {
         let Some(family) = entry.steering.family_asked(qtype) else {
             return self.negative(zone, Rcode::NoError, None);
         };
-        let mut dice = LiveDice { turns: &entry.turns, random: &mut self.memory.random };
+        let mut dice = LiveDice { turns: &entry.turns, random: &mut self.scratch.random };
         let decision = steer::decide(
             &entry.steering,
             snapshot.standing(id, family),
@@ -367,10 +374,10 @@ impl<'a, 'b> Chase<'a, 'b> {
             &self.asker.client,
             self.name.as_wire(),
             &mut dice,
-            &mut self.memory.picks,
+            &mut self.scratch.picks,
         );
         self.bits_read = self.bits_read.max(decision.scope);
-        self.memory.decided = Some((id, decision));
+        self.scratch.decided = Some((id, decision));
         match decision.outcome {
             Outcome::Chosen => self.chosen(zone, entry, decision.ttl),
             Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, ttl_cap),
@@ -381,8 +388,8 @@ impl<'a, 'b> Chase<'a, 'b> {
 
     fn chosen(&mut self, zone: &Zone, entry: &ServiceEntry, ttl: u32) -> Step {
         let service = &entry.steering;
-        if let Some(alias) = service.alias(&self.memory.picks) {
-            let owner = owner_of(&self.memory.trail, self.name);
+        if let Some(alias) = service.alias(&self.scratch.picks) {
+            let owner = owner_of(&self.scratch.trail, self.name);
             let rdata = alias.as_wire();
             let fitted = self.writer.record(Section::Answer, owner, RecordType::CNAME, ttl, rdata);
             let asked_itself = matches!(self.query.qtype, RecordType::CNAME | RecordType::ANY);
@@ -394,8 +401,8 @@ impl<'a, 'b> Chase<'a, 'b> {
         if self.query.qtype == RecordType::CNAME {
             return self.negative(zone, Rcode::NoError, Some(ttl));
         }
-        let owner = owner_of(&self.memory.trail, self.name);
-        let fitted = self.writer.addresses(owner, service.addresses(&self.memory.picks), ttl);
+        let owner = owner_of(&self.scratch.trail, self.name);
+        let fitted = self.writer.addresses(owner, service.addresses(&self.scratch.picks), ttl);
         self.truncate_unless(fitted);
         Step::Done(Rcode::NoError)
     }

@@ -1,8 +1,9 @@
 //! The engine: one query in, one reply out, both as octets.
 //!
 //! [`Engine::answer`] is synchronous, sees one snapshot, and on its common path
-//! neither locks nor allocates. Every transport calls it, so the same query gets the same
-//! reply everywhere. It owns no socket and never waits.
+//! neither locks nor allocates. [`Engine::answer_batch`] does the same for messages that came
+//! together. Every transport calls one of them, so the same query gets the same reply
+//! everywhere. The engine owns no socket and never waits.
 
 mod ahead;
 mod chaos;
@@ -50,12 +51,12 @@ pub struct Engine {
     world: Arc<World>,
     /// QNAME of each message of a batch.
     names: Box<[LookupName; AHEAD]>,
-    clerk: Clerk,
+    responder: Responder,
 }
 
 /// What an engine is beside the world it answers from.
 #[derive(Debug)]
-struct Clerk {
+struct Responder {
     instance: Arc<Instance>,
     /// The address listened on, as it is configured.
     listener: SocketAddr,
@@ -69,7 +70,7 @@ impl Engine {
     pub fn new(world: Arc<World>, instance: Arc<Instance>, listener: SocketAddr) -> Self {
         let (scratch, compressor) = (Scratch::default(), Compressor::default());
         let names = Box::new(std::array::from_fn(|_| LookupName::default()));
-        Self { world, names, clerk: Clerk { instance, listener, scratch, compressor } }
+        Self { world, names, responder: Responder { instance, listener, scratch, compressor } }
     }
 
     /// Answers one message into `reply`, which is cleared first. Returns whether there is
@@ -85,7 +86,7 @@ impl Engine {
         let name = &mut self.names[0];
         message.read(name);
         let snapshot = self.world.load();
-        self.clerk.answer(&snapshot, &message, name, (peer, transport), reply)
+        self.responder.answer(&snapshot, &message, name, (peer, transport), reply)
     }
 
     /// Answers messages that came over UDP together, from one snapshot, and each as
@@ -95,7 +96,7 @@ impl Engine {
             *answered = self.answer(query, *peer, Transport::Udp, reply);
             return;
         }
-        let Self { world, names, clerk } = self;
+        let Self { world, names, responder } = self;
         let snapshot = world.load();
         for batch in batch.chunks_mut(AHEAD) {
             let mut messages: SmallVec<[_; AHEAD]> =
@@ -114,13 +115,14 @@ impl Engine {
             let asked = asked.filter_map(|(exchange, message)| Some((exchange, message.as_ref()?)));
             for ((exchange, message), name) in asked.zip(&mut names[..]) {
                 let from = (exchange.peer, Transport::Udp);
-                exchange.answered = clerk.answer(&snapshot, message, name, from, exchange.reply);
+                exchange.answered =
+                    responder.answer(&snapshot, message, name, from, exchange.reply);
             }
         }
     }
 }
 
-impl Clerk {
+impl Responder {
     /// Answers a message that was read, its QNAME in `name`.
     fn answer(
         &mut self,
@@ -199,7 +201,7 @@ impl<'a> Visit<'a> {
         scratch: &mut Scratch,
     ) -> Chased {
         let asker = Asker::new(query, self.peer, &self.snapshot.catalog);
-        scratch.decided = None;
+        scratch.clear();
         let chased = match self.settle(query, name, reception, writer) {
             Some(settled) => settled,
             None => Chase::new(self.snapshot, query, &asker, writer, name, scratch).run(),

@@ -104,7 +104,8 @@ impl<K: AddressBits> Cuts<K> {
         }
         let firsts: Box<[K]> = leaves.iter().map(|leaf| leaf.starts[0]).collect();
         // One entry for two to four leaves, if addresses were spread evenly. For IPv6 they
-        // are not, but all of them are in an eighth of the space.
+        // are not, but all of them are in an eighth of the space. One bit at least, for a shift
+        // by all of an address is none.
         let index_bits = (firsts.len().ilog2() + K::BITS / 32).clamp(2, MAX_INDEX_BITS) - 1;
         let index_shift = K::BITS - index_bits;
         let mut index = Vec::with_capacity((1 << index_bits) + 1);

@@ -31,53 +31,36 @@ pub trait AddressBits: Copy + Ord + Debug + Send + Sync {
     fn before(self) -> Option<Self>;
 }
 
-impl AddressBits for u32 {
-    const BITS: u32 = 32;
+macro_rules! address_bits {
+    ($($bits:ty),*) => {$(
+        impl AddressBits for $bits {
+            const BITS: u32 = <$bits>::BITS;
 
-    fn to_wide(self) -> u128 {
-        self.into()
-    }
+            fn to_wide(self) -> u128 {
+                self.into()
+            }
 
-    fn from_wide(wide: u128) -> Self {
-        wide as Self
-    }
+            fn from_wide(wide: u128) -> Self {
+                wide as Self
+            }
 
-    fn top(self, shift: u32) -> usize {
-        (self >> shift) as usize
-    }
+            fn top(self, shift: u32) -> usize {
+                (self >> shift) as usize
+            }
 
-    fn bits_in_common(self, other: Self) -> u32 {
-        (self ^ other).leading_zeros()
-    }
+            fn bits_in_common(self, other: Self) -> u32 {
+                (self ^ other).leading_zeros()
+            }
 
-    fn before(self) -> Option<Self> {
-        self.checked_sub(1)
-    }
+            fn before(self) -> Option<Self> {
+                self.checked_sub(1)
+            }
+        }
+    )*};
 }
 
-impl AddressBits for u64 {
-    const BITS: u32 = 64;
-
-    fn to_wide(self) -> u128 {
-        self.into()
-    }
-
-    fn from_wide(wide: u128) -> Self {
-        wide as Self
-    }
-
-    fn top(self, shift: u32) -> usize {
-        (self >> shift) as usize
-    }
-
-    fn bits_in_common(self, other: Self) -> u32 {
-        (self ^ other).leading_zeros()
-    }
-
-    fn before(self) -> Option<Self> {
-        self.checked_sub(1)
-    }
-}
+// IPv4, and the half of IPv6 that tells networks apart.
+address_bits!(u32, u64);
 
 /// A mask of the low `bits` bits.
 pub fn low_bits(bits: u32) -> u128 {

@@ -34,16 +34,12 @@ impl Check {
     /// The port of this check: its own, else that of the scheme or of DNS; a TCP check has none but
     /// its own.
     pub fn default_port(&self) -> Option<u16> {
-        self.port.or(match &self.kind {
-            CheckKind::Http(http) => Some(http.scheme.default_port()),
-            CheckKind::Tcp(_) => None,
-            CheckKind::Dns(_) => Some(DNS_PORT),
-        })
+        self.port.or_else(|| self.kind.default_port())
     }
 }
 
 /// The port of name servers (RFC 1035, section 4.2).
-pub const DNS_PORT: u16 = 53;
+const DNS_PORT: u16 = 53;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +50,17 @@ pub enum CheckKind {
     Tcp(TcpCheck),
     /// A DNS query.
     Dns(DnsCheck),
+}
+
+impl CheckKind {
+    /// The port where neither the check nor the endpoint says one.
+    pub fn default_port(&self) -> Option<u16> {
+        match self {
+            Self::Http(http) => Some(http.scheme.default_port()),
+            Self::Tcp(_) => None,
+            Self::Dns(_) => Some(DNS_PORT),
+        }
+    }
 }
 
 /// A TCP check; with neither text, a connection alone passes.

@@ -28,7 +28,7 @@ mod table;
 mod target;
 
 pub use authorities::authorities;
-pub use check::{Check, CheckKind, DNS_PORT, Jitter, RiseFall, Schedule, TcpCheck};
+pub use check::{Check, CheckKind, Jitter, RiseFall, Schedule, TcpCheck};
 pub use dns_check::{DnsCheck, ResponseCode};
 pub use error::HealthError;
 pub use host::{HostHeader, HostName};

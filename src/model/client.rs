@@ -89,33 +89,36 @@ const fn apart_by_first_octet(lists: &[&[Network]]) -> [u8; 256] {
     let mut table = [0; 256];
     let mut octet = 0;
     while octet < table.len() {
-        table[octet] = apart_from_all((octet as u128) << 120, 8, lists);
+        table[octet] = match apart((octet as u128) << 120, lists) {
+            // More than the octet has in common with a network that begins with it.
+            (9.., _) | (_, true) => 0,
+            (bits, false) => bits,
+        };
         octet += 1;
     }
     table
 }
 
-/// One bit more than the most that the first `length` bits of an address have in common with a
-/// network they are not in; 0 if they are the beginning of one, or in one.
-const fn apart_from_all(bits: u128, length: u32, lists: &[&[Network]]) -> u8 {
-    let mut longest = 0;
+/// One bit more than the most that an address has in common with a network it is not in, and
+/// whether it is in one.
+const fn apart(bits: u128, lists: &[&[Network]]) -> (u8, bool) {
+    let (mut longest, mut inside) = (0, false);
     let mut list = 0;
     while list < lists.len() {
         let mut at = 0;
         while at < lists[list].len() {
-            let (base, own) = lists[list][at];
+            let (base, length) = lists[list][at];
             let common = (bits ^ base).leading_zeros();
-            if common >= length || common >= own {
-                return 0;
-            }
-            if common >= longest {
+            if common >= length {
+                inside = true;
+            } else if common >= longest {
                 longest = common + 1;
             }
             at += 1;
         }
         list += 1;
     }
-    longest as u8
+    (longest as u8, inside)
 }
 
 /// The bits of an address, left-aligned.
@@ -132,9 +135,7 @@ pub fn is_unroutable(address: IpAddr) -> bool {
         IpAddr::V4(v4) => (APART_V4[usize::from(v4.octets()[0])], &UNROUTABLE_V4[..]),
         IpAddr::V6(v6) => (APART_V6[usize::from(v6.octets()[0])], &UNROUTABLE_V6[..]),
     };
-    let bits = left_aligned(address);
-    by_first_octet == 0
-        && unroutable.iter().any(|(base, length)| (bits ^ base).leading_zeros() >= *length)
+    by_first_octet == 0 && apart(left_aligned(address), &[unroutable]).1
 }
 
 /// The shortest prefix length that keeps an address apart from every network whose clients
@@ -146,14 +147,10 @@ fn bits_apart(address: IpAddr) -> u8 {
             (APART_V6[usize::from(v6.octets()[0])], [&UNROUTABLE_V6[..], &EMBEDDING_V6])
         }
     };
-    if by_first_octet > 0 {
-        return by_first_octet;
+    match by_first_octet {
+        0 => apart(left_aligned(address), &lists).0,
+        bits => bits,
     }
-    let bits = left_aligned(address);
-    let common =
-        lists.into_iter().flatten().map(|(base, own)| ((bits ^ base).leading_zeros(), own));
-    let apart = common.filter(|(common, own)| common < own).map(|(common, _)| common + 1).max();
-    apart.unwrap_or(0) as u8
 }
 
 #[cfg(test)]

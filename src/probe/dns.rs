@@ -7,6 +7,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use hickory_proto::ProtoError;
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,17 +101,16 @@ struct Question {
 
 impl Question {
     fn new(check: &DnsCheck) -> Result<Self, Failure> {
-        let unexpected = |error: String| Failure::Unexpected(error);
+        let unexpected = |error: ProtoError| Failure::Unexpected(error.to_string());
         let random = getrandom::u32().map_err(|error| Failure::Local(error.to_string()))?;
         let id = random as u16;
-        let name =
-            Name::from_labels(check.labels()).map_err(|error| unexpected(error.to_string()))?;
+        let name = Name::from_labels(check.labels()).map_err(unexpected)?;
         let query = Query::query(name, RecordType::from(check.rtype.0));
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         // For resolvers; authorities ignore it.
         message.metadata.recursion_desired = true;
         message.add_query(query.clone());
-        let octets = message.to_vec().map_err(|error| unexpected(error.to_string()))?;
+        let octets = message.to_vec().map_err(unexpected)?;
         Ok(Self { octets, id, query })
     }
 

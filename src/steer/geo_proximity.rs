@@ -27,10 +27,6 @@ pub(super) fn pick(
         false => answer.scope,
     };
     answer.ranking.find(|step| {
-        if let [only] = step {
-            picks.push(pool.place_of(*only)?);
-            return Some(());
-        }
         let mut here = step.iter().filter_map(|&site| pool.place_of(site));
         let first = here.next()?;
         if here.next().is_none() {

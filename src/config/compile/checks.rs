@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::source::Spanned;
-use crate::config::spec::{CheckKind, CheckSpec};
-use crate::health::{self, Check, HttpCheck};
+use crate::config::spec::CheckSpec;
+use crate::health::{self, Check, CheckKind};
 
 use super::Work;
 
@@ -16,17 +16,10 @@ pub(super) fn compile(checks: &[CheckSpec], work: &mut Work<'_>) -> Option<Vec<A
 }
 
 fn compile_one(work: &mut Work<'_>, spec: &CheckSpec) -> Option<Arc<Check>> {
-    let kind = match &spec.kind {
-        CheckKind::Http(http) => {
-            let ca_pem = match &http.ca_file {
-                Some(path) => Some(read_certificates(work, path)?),
-                None => None,
-            };
-            health::CheckKind::Http(HttpCheck { ca_pem, ..http.check.clone() })
-        }
-        CheckKind::Tcp(tcp) => health::CheckKind::Tcp(tcp.clone()),
-        CheckKind::Dns(dns) => health::CheckKind::Dns(dns.clone()),
-    };
+    let mut kind = spec.kind.clone();
+    if let (CheckKind::Http(http), Some(path)) = (&mut kind, &spec.ca_file) {
+        http.ca_pem = Some(read_certificates(work, path)?);
+    }
     Some(Arc::new(Check {
         name: spec.name.value.clone(),
         kind,

@@ -2,10 +2,11 @@
 //!
 //! What only HTTP checks have is in [`super::http_check`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::http_check::{HTTP_KEYS, HttpCheckSpec};
+use super::http_check::{HTTP_KEYS, read_http};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
@@ -13,7 +14,7 @@ use crate::config::value::{
     all, choice, domain_name, integer, non_empty, one_or_many, parsed, span_of_time, word,
 };
 use crate::health::{
-    DNS_PORT, DnsCheck, Jitter, ResponseCode, RiseFall, Schedule, Scheme, TcpCheck,
+    CheckKind, DnsCheck, Jitter, ResponseCode, RiseFall, Schedule, Scheme, TcpCheck,
 };
 use crate::model::RecordType;
 
@@ -26,25 +27,16 @@ pub struct CheckIndex(pub usize);
 pub struct CheckSpec {
     /// Its name: letters, digits, `-` and `_`.
     pub name: Spanned<String>,
-    /// What a probe does.
+    /// What a probe does, certificates aside.
     pub kind: CheckKind,
+    /// Certificates (PEM) to trust in place of the system's.
+    pub ca_file: Option<Spanned<PathBuf>>,
     /// The port to probe where the endpoint names none.
     pub port: Option<u16>,
     /// When probes start and how long each may take.
     pub schedule: Schedule,
     /// How many outcomes in a row turn a target.
     pub rise_fall: RiseFall,
-}
-
-/// What a probe does.
-#[derive(Debug, Clone)]
-pub enum CheckKind {
-    /// Sends a request and looks at the response.
-    Http(Box<HttpCheckSpec>),
-    /// Connects, and may talk.
-    Tcp(TcpCheck),
-    /// Asks a name server.
-    Dns(DnsCheck),
 }
 
 const TCP_KEYS: &[&str] = &["send", "expect"];
@@ -94,11 +86,7 @@ impl Checks {
     /// The port of a check, its own or its scheme's, unless the check is wrong.
     pub(super) fn port(&self, index: CheckIndex) -> Read<Option<u16>> {
         let spec = self.0[index.0].1.as_ref().map_err(|reported| *reported)?;
-        Ok(spec.port.or(match &spec.kind {
-            CheckKind::Http(http) => Some(http.check.scheme.default_port()),
-            CheckKind::Tcp(_) => None,
-            CheckKind::Dns(_) => Some(DNS_PORT),
-        }))
+        Ok(spec.port.or_else(|| spec.kind.default_port()))
     }
 
     pub(super) fn into_specs(self) -> Read<Vec<CheckSpec>> {
@@ -128,27 +116,32 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
         .expect("the ranges here are within those of a schedule");
     let rise_fall =
         RiseFall::new(rise?, fall?).expect("the ranges here are within those of the counts");
-    Ok(CheckSpec { name, kind: kind?, port: port?, schedule, rise_fall })
+    let (kind, ca_file) = kind?;
+    Ok(CheckSpec { name, kind, ca_file, port: port?, schedule, rise_fall })
 }
 
-fn read_kind(table: &mut Table<'_>, kind: Read<Type>) -> Read<CheckKind> {
+/// What a probe does, and its certificates yet to be read.
+fn read_kind(
+    table: &mut Table<'_>,
+    kind: Read<Type>,
+) -> Read<(CheckKind, Option<Spanned<PathBuf>>)> {
     match kind {
         Ok(Type::Http(scheme)) => {
             refuse_keys_of_others(table, "http", "an http check");
-            HttpCheckSpec::read(table, scheme).map(|http| CheckKind::Http(Box::new(http)))
+            read_http(table, scheme).map(|(http, ca_file)| (CheckKind::Http(http), ca_file))
         }
         Ok(Type::Tcp) => {
             refuse_keys_of_others(table, "tcp", "a tcp check");
-            read_tcp(table).map(CheckKind::Tcp)
+            read_tcp(table).map(|tcp| (CheckKind::Tcp(tcp), None))
         }
         Ok(Type::Dns) => {
             refuse_keys_of_others(table, "dns", "a dns check");
-            read_dns(table).map(CheckKind::Dns)
+            read_dns(table).map(|dns| (CheckKind::Dns(dns), None))
         }
         Err(reported) => {
             // Which keys are right depends on the type; their values can be read anyway, but
             // for those that may be missing.
-            let _ = (HttpCheckSpec::read(table, None), read_tcp(table));
+            let _ = (read_http(table, None), read_tcp(table));
             DNS_KEYS.iter().for_each(|key| drop(table.take(key)));
             Err(reported)
         }

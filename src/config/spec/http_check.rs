@@ -14,15 +14,6 @@ use crate::health::{
     StatusRange,
 };
 
-/// An HTTP check, and the certificates yet to be read for it.
-#[derive(Debug, Clone)]
-pub struct HttpCheckSpec {
-    /// The check, without certificates of its own.
-    pub check: HttpCheck,
-    /// Certificates (PEM) to trust in place of the system's.
-    pub ca_file: Option<Spanned<PathBuf>>,
-}
-
 pub(super) const HTTP_KEYS: &[&str] = &[
     "scheme",
     "path",
@@ -40,36 +31,38 @@ pub(super) const HTTP_KEYS: &[&str] = &[
 
 const HTTPS_KEYS: &[&str] = &["sni", "verify", "ca_file"];
 
-impl HttpCheckSpec {
-    /// Reads the keys of an HTTP check; `scheme` is what its type says already.
-    pub(super) fn read(table: &mut Table<'_>, scheme: Option<Scheme>) -> Read<Self> {
-        let scheme = read_scheme(table, scheme);
-        let default = HttpCheck::new(Scheme::Http);
-        let path = table.or("path", default.path, of_check::<RequestPath>);
-        let method = table.or("method", default.method, method);
-        let host = table.optional("host", of_check::<HostHeader>);
-        let headers = table.or("headers", default.headers, headers);
-        let expect_body = read_body(table, method == Ok(Method::Head));
-        let statuses = non_empty("status", one_or_many(status_range));
-        let expect_status = table.or("expect_status", default.expect_status, statuses);
-        let follow_redirects = table.or("follow_redirects", default.follow_redirects, boolean);
-        let tls = read_tls(table, scheme);
-        let (sni, verify, ca_file) = tls?;
-        let check = HttpCheck {
-            scheme: scheme?,
-            method: method?,
-            path: path?,
-            host: host?,
-            sni,
-            headers: headers?,
-            verify,
-            ca_pem: None,
-            expect_status: expect_status?,
-            expect_body: expect_body?,
-            follow_redirects: follow_redirects?,
-        };
-        Ok(Self { check, ca_file })
-    }
+/// Reads the keys of an HTTP check, and the file of its certificates; `scheme` is what its type
+/// says already.
+pub(super) fn read_http(
+    table: &mut Table<'_>,
+    scheme: Option<Scheme>,
+) -> Read<(HttpCheck, Option<Spanned<PathBuf>>)> {
+    let scheme = read_scheme(table, scheme);
+    let default = HttpCheck::new(Scheme::Http);
+    let path = table.or("path", default.path, of_check::<RequestPath>);
+    let method = table.or("method", default.method, method);
+    let host = table.optional("host", of_check::<HostHeader>);
+    let headers = table.or("headers", default.headers, headers);
+    let expect_body = read_body(table, method == Ok(Method::Head));
+    let statuses = non_empty("status", one_or_many(status_range));
+    let expect_status = table.or("expect_status", default.expect_status, statuses);
+    let follow_redirects = table.or("follow_redirects", default.follow_redirects, boolean);
+    let tls = read_tls(table, scheme);
+    let (sni, verify, ca_file) = tls?;
+    let check = HttpCheck {
+        scheme: scheme?,
+        method: method?,
+        path: path?,
+        host: host?,
+        sni,
+        headers: headers?,
+        verify,
+        ca_pem: None,
+        expect_status: expect_status?,
+        expect_body: expect_body?,
+        follow_redirects: follow_redirects?,
+    };
+    Ok((check, ca_file))
 }
 
 fn read_scheme(table: &mut Table<'_>, by_type: Option<Scheme>) -> Read<Scheme> {

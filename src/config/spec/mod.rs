@@ -19,11 +19,10 @@ mod site;
 mod steering;
 mod zone;
 
-pub use check::{CheckIndex, CheckKind, CheckSpec};
+pub use check::{CheckIndex, CheckSpec};
 pub use cookies::CookiesSpec;
 pub use endpoint::EndpointSpec;
 pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
-pub use http_check::HttpCheckSpec;
 pub use limits::{ListenerSpec, RateLimitSpec};
 pub use server::{AdminSpec, EcsSpec, HealthSpec, LogSpec, ServerSpec};
 pub use service::{AllDown, LastResort, ServiceSpec};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::catalog::LogFormat;
 use crate::guard::Rate;
-use crate::health::{DnsCheck, ResponseCode, RiseFall, Schedule, Scheme};
+use crate::health::{CheckKind, DnsCheck, ResponseCode, RiseFall, Schedule, Scheme};
 use crate::model::{AdminState, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
 
@@ -112,7 +112,7 @@ fn a_probe_takes_what_it_lacks_from_endpoint_and_check() {
 fn statuses_are_codes_and_ranges() {
     let spec = spec("port = 8080", "port = 80\nexpect_status = [204, \"301\", \"400-403\"]");
     let CheckKind::Http(http) = &spec.checks[0].kind else { panic!("an http check") };
-    let passes = |status| http.check.expect_status.iter().any(|range| range.contains(status));
+    let passes = |status| http.expect_status.iter().any(|range| range.contains(status));
     for (status, expected) in [(204, true), (205, false), (301, true), (403, true), (404, false)] {
         assert_eq!(passes(status), expected, "{status}");
     }
@@ -146,7 +146,7 @@ fn https_is_a_type_or_a_scheme() {
     ] {
         let spec = spec("type = \"http\"", text);
         let CheckKind::Http(http) = &spec.checks[0].kind else { panic!("an http check") };
-        assert_eq!((http.check.scheme, http.check.verify), (Scheme::Https, true), "{text}");
+        assert_eq!((http.scheme, http.verify), (Scheme::Https, true), "{text}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! TCP: one task per connection, admitted under caps, cut off when it makes no progress.
 //!
 //! `hickory` frames the messages, `whole` keeps it from making room for what has not come and
-//! from writing each reply by itself, `clerks` are who answers, `connection` is the loop of one client, `admission` the caps, `places` who is the first to
-//! go at a cap, `listener` the accepting. No TLS, no zone transfers.
+//! from writing each reply by itself, `clerks` are who answers, `connection` is the loop of one
+//! client, `admission` the caps, `places` who is the first to go at a cap, `listener` the
+//! accepting. No TLS, no zone transfers.
 
 mod admission;
 mod clerks;
