@@ -13,7 +13,7 @@ use crate::geo::{self, GeoMap, Overrides, RankingSpec};
 use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
 use crate::model::{ReadFile, ServiceId, Site, WireName};
-use crate::steer::{Service, Turns};
+use crate::steer::{Pins, Service, Sticky, Turns};
 use crate::wire::CookieSecrets;
 use crate::zone::ZoneTable;
 
@@ -51,6 +51,10 @@ pub struct ServiceEntry {
     pub names: Vec<WireName>,
     /// Where its rotations are; carried over reloads.
     pub turns: Arc<Turns>,
+    /// Where its clients are pinned, if they are; carried over reloads.
+    pub pins: Option<(Sticky, Arc<Pins>)>,
+    /// How many services lie below it, one below the other, as endpoints.
+    pub depth: u16,
 }
 
 /// What a zone is made of, beside its apex.

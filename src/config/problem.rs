@@ -82,6 +82,8 @@ pub enum Problem {
     CaFileUnverified,
     #[error("min {min} is above max {max}")]
     TtlOrder { min: u32, max: u32 },
+    #[error("soft {soft} is not below hard {hard}")]
+    CapacityOrder { soft: String, hard: String },
     #[error("site `{site}` has no location, which geo-proximity needs")]
     NoLocation { site: String },
     #[error("site `{site}` has no endpoint in {of}")]
@@ -96,6 +98,10 @@ pub enum Problem {
     AliasAtApex(String),
     #[error("`{0}` is a name of this very service")]
     AliasToItself(String),
+    #[error("a service that is an endpoint is not probed: it is as healthy as what it answers")]
+    ProbeOfService,
+    #[error("services lead back to themselves: {0}")]
+    ServiceLoop(String),
     #[error("`all_down = \"last-resort\"` needs `last_resort`")]
     NoLastResort,
 }
@@ -143,6 +149,7 @@ impl Problem {
             Self::AliasWithoutProbe => "add `probe = \"ADDRESS:PORT\"`".to_owned(),
             Self::ProbeWithoutCheck => "add `check` to the service, or drop `probe`".to_owned(),
             Self::NoProbePort { check } => format!("add `port` to [check.{check}]"),
+            Self::ProbeOfService => "drop `probe`".to_owned(),
             Self::AliasAtApex(_) => "use `address`".to_owned(),
             Self::NoLastResort => {
                 "add `last_resort` with a list of addresses or one name".to_owned()

@@ -196,6 +196,11 @@ impl<'a> Table<'a> {
         self.reader.report(&self.at, problem)
     }
 
+    /// Whether a key is there, which is not asked for by this.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == key)
+    }
+
     /// The value of a key, which is known from now on.
     pub fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.asked.push(key);

@@ -98,10 +98,10 @@ pub fn span_of_time(range: RangeInclusive<Duration>) -> impl Fn(&Value<'_>) -> R
 }
 
 /// One of a few words.
-pub fn choice<T: Copy>(
+pub fn choice<'w, T: Copy>(
     what: &'static str,
-    words: &'static [(&'static str, T)],
-) -> impl Fn(&Value<'_>) -> Read<T> {
+    words: &'w [(&'static str, T)],
+) -> impl Fn(&Value<'_>) -> Read<T> + 'w {
     move |value| {
         let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>();
         let text = string(value, &format!("the {what} in quotes"))?;

@@ -6,14 +6,15 @@
 //! 3). Nothing here reads or writes packets' fixed parts: that is `wire`.
 
 use crate::catalog::ServiceEntry;
-use crate::model::{LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
+use crate::model::{Family, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
 use crate::steer::{self, Decision, Outcome, Picks, Reason};
 use crate::wire::{Answered, ExtendedError, Query, Rcode, ResponseWriter, Section};
 use crate::world::Snapshot;
 use crate::zone::{Cut, Found, Rrset, Zone};
 
 use super::client::Asker;
-use super::dice::{LiveDice, Random};
+use super::dice::{LiveDice, Memory, Random};
+use super::{Instance, Visit};
 
 /// Aliases followed for one question; resolvers give up at about as many.
 pub const MAX_ALIASES: usize = 16;
@@ -55,6 +56,7 @@ struct Hop {
 /// One question on its way.
 pub(super) struct Chase<'a, 'b> {
     snapshot: &'a Snapshot,
+    instance: &'a Instance,
     query: &'a Query<'a>,
     asker: &'a Asker,
     writer: &'a mut ResponseWriter<'b>,
@@ -107,15 +109,25 @@ impl Chased {
 impl<'a, 'b> Chase<'a, 'b> {
     /// A question about `name`.
     pub(super) fn new(
-        snapshot: &'a Snapshot,
+        visit: &Visit<'a>,
         query: &'a Query<'a>,
         asker: &'a Asker,
         writer: &'a mut ResponseWriter<'b>,
         name: &'a mut LookupName,
         scratch: &'a mut Scratch,
     ) -> Self {
-        let (authoritative, bits_read, subject) = (false, 0, Subject::Error);
-        Self { snapshot, query, asker, writer, name, scratch, authoritative, bits_read, subject }
+        Self {
+            snapshot: visit.snapshot,
+            instance: visit.instance,
+            query,
+            asker,
+            writer,
+            name,
+            scratch,
+            authoritative: false,
+            bits_read: 0,
+            subject: Subject::Error,
+        }
     }
 
     /// Writes the records and says what belongs into the header.
@@ -366,23 +378,50 @@ impl<'a, 'b> Chase<'a, 'b> {
         let Some(family) = entry.steering.family_asked(qtype) else {
             return self.negative(zone, Rcode::NoError, None);
         };
-        let mut dice = LiveDice { turns: &entry.turns, random: &mut self.scratch.random };
-        let decision = steer::decide(
-            &entry.steering,
-            snapshot.standing(id, family),
-            family,
-            &self.asker.client,
-            self.name.as_wire(),
-            &mut dice,
-            &mut self.scratch.picks,
-        );
+        let (entry, decision) = self.decide(id, family);
         self.bits_read = self.bits_read.max(decision.scope);
-        self.scratch.decided = Some((id, decision));
         match decision.outcome {
             Outcome::Chosen => self.chosen(zone, entry, decision.ttl),
             Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, ttl_cap),
             Outcome::ServFail => Step::Done(Rcode::ServFail),
             Outcome::Refused => Step::Done(Rcode::Refused),
+        }
+    }
+
+    /// Decides, and goes on with the service chosen where an endpoint is one; none leads back to
+    /// itself. Returns the one that answers, and what came of it all.
+    fn decide(&mut self, id: ServiceId, family: Family) -> (&'a ServiceEntry, Decision) {
+        let snapshot = self.snapshot;
+        let (mut id, mut outer) = (id, None);
+        loop {
+            let entry = snapshot.service(id);
+            let memory = entry.pins.as_ref().map(|(sticky, pins)| Memory {
+                pins,
+                timeout_seconds: sticky.timeout_seconds,
+                now: (self.instance.since_start)().as_secs() as u32,
+            });
+            let random = &mut self.scratch.random;
+            let mut dice = LiveDice { turns: &entry.turns, random, memory };
+            let decision = steer::decide(
+                &entry.steering,
+                snapshot.standing(id, family),
+                family,
+                &self.asker.client,
+                self.name.as_wire(),
+                &mut dice,
+                &mut self.scratch.picks,
+            );
+            let decision = match &outer {
+                Some(outer) => decision.below(outer),
+                None => decision,
+            };
+            match entry.steering.nested(&self.scratch.picks) {
+                Some(nested) => (id, outer) = (nested, Some(decision)),
+                None => {
+                    self.scratch.decided = Some((id, decision));
+                    return (entry, decision);
+                }
+            }
         }
     }
 

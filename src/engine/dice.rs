@@ -1,8 +1,8 @@
-//! The dice of the serving path: shared turn counters, a generator per worker.
+//! The dice of the serving path: shared turn counters and pins, a generator per worker.
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::steer::{Dice, Turns};
+use crate::steer::{Dice, Pin, Pins, Turns};
 
 /// A splitmix64 generator: fast, one per worker, seeded by the standard library's
 /// randomness. Load balancing needs even dice, not secret ones.
@@ -29,6 +29,15 @@ impl Random {
 pub(super) struct LiveDice<'a> {
     pub(super) turns: &'a Turns,
     pub(super) random: &'a mut Random,
+    pub(super) memory: Option<Memory<'a>>,
+}
+
+/// The pins of a service that pins.
+pub(super) struct Memory<'a> {
+    pub(super) pins: &'a Pins,
+    pub(super) timeout_seconds: u32,
+    /// Seconds since the process started.
+    pub(super) now: u32,
 }
 
 impl Dice for LiveDice<'_> {
@@ -38,5 +47,16 @@ impl Dice for LiveDice<'_> {
 
     fn random(&mut self) -> u64 {
         self.random.next()
+    }
+
+    fn pinned(&mut self, key: u64) -> Option<Pin> {
+        let Memory { pins, timeout_seconds, now } = self.memory.as_ref()?;
+        pins.find(key, *timeout_seconds, *now)
+    }
+
+    fn pin(&mut self, key: u64, pin: Pin) {
+        if let Some(Memory { pins, timeout_seconds, now }) = &self.memory {
+            pins.pin(key, pin, *timeout_seconds, *now);
+        }
     }
 }

@@ -204,7 +204,7 @@ impl<'a> Visit<'a> {
         scratch.clear();
         let chased = match self.settle(query, name, reception, writer) {
             Some(settled) => settled,
-            None => Chase::new(self.snapshot, query, &asker, writer, name, scratch).run(),
+            None => Chase::new(self, query, &asker, writer, name, scratch).run(),
         };
         log::query(self.snapshot, query, asker.client, scratch, &chased);
         chased

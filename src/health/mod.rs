@@ -17,6 +17,7 @@
 
 mod authorities;
 mod check;
+mod condition;
 mod dns_check;
 mod error;
 mod host;
@@ -29,6 +30,7 @@ mod target;
 
 pub use authorities::authorities;
 pub use check::{Check, CheckKind, Jitter, RiseFall, Schedule, TcpCheck};
+pub use condition::Condition;
 pub use dns_check::{DnsCheck, ResponseCode};
 pub use error::HealthError;
 pub use host::{HostHeader, HostName};

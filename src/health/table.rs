@@ -22,6 +22,13 @@ pub struct TargetStatus {
     pub near_flip: bool,
 }
 
+impl TargetStatus {
+    /// A settled status.
+    pub fn of(health: Health) -> Self {
+        Self { health, near_flip: false }
+    }
+}
+
 /// A transition and when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastTransition {

@@ -95,6 +95,23 @@ pub enum EndpointTarget {
     Address(IpAddr),
     /// A CNAME record, good for either family.
     Alias(WireName),
+    /// Whatever another service answers.
+    Service(NestedService),
+}
+
+/// A service that is an endpoint of another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NestedService {
+    /// Its key in the configuration; stable, so it is what hashes are keyed by.
+    pub name: Box<str>,
+    /// Which.
+    pub id: ServiceId,
+    /// Whether it has anything of a family, by [`Family::index`].
+    pub has_family: [bool; 2],
+    /// Whether it may answer with a CNAME.
+    pub has_alias: bool,
+    /// Whether it answers with nothing else.
+    pub is_alias: bool,
 }
 
 impl fmt::Display for EndpointTarget {
@@ -102,25 +119,9 @@ impl fmt::Display for EndpointTarget {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Alias(name) => name.fmt(f),
+            Self::Service(nested) => write!(f, "service {}", nested.name),
         }
     }
-}
-
-/// One address or alias of a service, at a site.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Where it runs.
-    pub site: SiteId,
-    /// What is answered.
-    pub target: EndpointTarget,
-    /// Its share among its peers.
-    pub weight: Weight,
-    /// Lower tiers are used first.
-    pub tier: u16,
-    /// The word of the configuration.
-    pub admin: AdminState,
-    /// What tells its health; `None` where the service has no check, and it is always up.
-    pub probe: Option<TargetId>,
 }
 
 /// The two families a service is asked for.
@@ -159,6 +160,7 @@ impl Family {
         match target {
             EndpointTarget::Address(address) => Self::of(*address) == self,
             EndpointTarget::Alias(_) => true,
+            EndpointTarget::Service(nested) => nested.has_family[self.index()],
         }
     }
 }

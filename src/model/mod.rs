@@ -17,7 +17,7 @@ mod ttl;
 
 pub use client::{ClientNet, fold_embedded_v4, is_unroutable};
 pub use endpoint::{
-    AdminState, Endpoint, EndpointTarget, Family, ServiceId, Site, SiteId, TargetId, Weight,
+    AdminState, EndpointTarget, Family, NestedService, ServiceId, Site, SiteId, TargetId, Weight,
     WeightError,
 };
 pub use exchange::Exchange;

@@ -1,143 +1,65 @@
-//! What of a service is fit to be answered now, whoever asks.
+//! What of a service is fit to be answered now, to all who see the same of it.
 //!
 //! | step | who stays | unless |
 //! |---|---|---|
+//! | family, view | addresses of the family, and what is for this client | |
 //! | admin | all but `disabled` | draining stay only where nobody else is usable |
 //! | health | up | nobody is up: those not probed yet |
 //! | tier | the lowest tier with `min_healthy` | no tier has it: the lowest with anybody |
 //! | panic | all of that tier, up or not | its healthy share reaches `panic_threshold` |
 //! | weight | positive weights | all are 0: the standbys |
+//! | trickle | the next tier keeps a share of the answers | there is none, or panic |
 //! | all down | by `all_down` | the other family stands: an empty answer |
 //!
 //! (The manual has it in docs/steering.md.) This runs once per change of health, not per query.
 
 use crate::health::{Health, TargetStatus};
-use crate::model::{AdminState, Family, TargetId};
+use crate::model::{AdminState, EndpointTarget, Family, ServiceId, TargetId};
 
-use super::{AllDown, Contestant, Field, MinHealthy, Pool, Service, stable_id};
+use super::load::{self, Load};
+use super::{
+    ALL_CLIENTS, AllDown, Assessment, Contestant, Endpoint, Fate, Field, Loads, MinHealthy, Pool,
+    Reason, Removal, Service, Standing, Trickle, Verdict, stable_id,
+};
 
-/// What a query meets.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// What may be answered.
-    pub verdict: Verdict,
-    /// The TTL of an answer made of it, in seconds.
-    pub ttl: u32,
-    /// Why it is so.
-    pub reason: Reason,
+/// What is known of the things a service depends on.
+pub trait Conditions {
+    /// The status of a probe target.
+    fn target(&self, target: TargetId) -> TargetStatus;
+
+    /// What a nested service is for a family: [`Standing::status`].
+    fn service(&self, service: ServiceId, family: Family) -> TargetStatus;
 }
 
-/// The kinds of answer a standing allows.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// The policy chooses among these.
-    Choose(Pool),
-    /// These addresses or this alias in turn, health unknown.
-    LastResort(Field),
-    /// Nothing of this family; with a cap on the negative TTL where health is the cause.
-    NoData {
-        /// In seconds.
-        ttl_cap: Option<u32>,
-    },
-    /// SERVFAIL.
-    ServFail,
-    /// REFUSED.
-    Refused,
-}
+/// Health of targets alone: nested services are down.
+impl<F: Fn(TargetId) -> TargetStatus> Conditions for F {
+    fn target(&self, target: TargetId) -> TargetStatus {
+        self(target)
+    }
 
-/// Why a standing is what it is; for logs, metrics and `explain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// Endpoints that are up.
-    Healthy,
-    /// Nothing is up; these are not probed yet.
-    NotProbedYet,
-    /// Only draining endpoints are left.
-    Draining,
-    /// Only standbys (weight 0) are left.
-    Standby,
-    /// Too little is up: health is ignored.
-    Panic,
-    /// Everything is down: answered as if it were up.
-    FailOpen,
-    /// Everything is down: the last resort.
-    LastResort,
-    /// Everything is down: the rule says to answer nothing.
-    AllDown,
-    /// This family is down, the other is not.
-    FamilyDown,
-    /// The service has no endpoint of this family.
-    NoSuchFamily,
-}
-
-impl Reason {
-    /// A word for logs and counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::NotProbedYet => "not-probed-yet",
-            Self::Draining => "draining",
-            Self::Standby => "standby",
-            Self::Panic => "panic",
-            Self::FailOpen => "fail-open",
-            Self::LastResort => "last-resort",
-            Self::AllDown => "all-down",
-            Self::FamilyDown => "family-down",
-            Self::NoSuchFamily => "no-such-family",
-        }
+    fn service(&self, _service: ServiceId, _family: Family) -> TargetStatus {
+        TargetStatus::of(Health::Down)
     }
 }
 
-/// What became of one endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// In the race.
-    Candidate,
-    /// Out, and by which step.
-    Removed(Removal),
+/// Everything queries need to know of a service in a family.
+pub fn stand(service: &Service, family: Family, conditions: &impl Conditions) -> Standing {
+    assess(service, family, 0, conditions).standing
 }
 
-/// The step that took an endpoint out of the race.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// An address of the other family.
-    OtherFamily,
-    /// Disabled by a person.
-    Disabled,
-    /// Draining, and others are left.
-    Draining,
-    /// Forced down by a person.
-    ForcedDown,
-    /// The probes say down.
-    Down,
-    /// Not probed yet, and others are up.
-    Unknown,
-    /// Of a tier that waits.
-    Tier,
-    /// Of weight 0, and others have more.
-    Standby,
-}
-
-/// A standing and the fate of every endpoint, in the service's order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Assessment {
-    /// What queries meet.
-    pub standing: Standing,
-    /// One per endpoint.
-    pub fates: Vec<Fate>,
-}
-
-/// Assesses a service for a family. `status` tells the health of a probe target.
+/// Assesses a service in a family for clients that are in these of its client lists, bits by
+/// their number.
 pub fn assess(
     service: &Service,
     family: Family,
-    status: &impl Fn(TargetId) -> TargetStatus,
+    lists: u64,
+    conditions: &impl Conditions,
 ) -> Assessment {
-    let mut race = Race::new(service, family, status);
+    let mut race = Race::new(service, family, lists, conditions);
     race.admin();
     let mut fit = race.clone();
     let mut reason = fit.health();
-    fit.tier();
+    let waiting = fit.tier();
     match fit.chosen_tier() {
         Some(tier) if race.panics(tier) => {
             race.ignore_health(tier);
@@ -146,10 +68,11 @@ pub fn assess(
         _ => race = fit,
     }
     if race.is_empty() {
-        return race.all_down(status);
+        return race.all_down(conditions);
     }
     let reason = race.weight().unwrap_or(reason);
-    race.finish(reason)
+    let waiting = if reason == Reason::Panic { Vec::new() } else { waiting };
+    race.finish(reason, &waiting)
 }
 
 /// The endpoints of one family on their way through the steps.
@@ -157,28 +80,38 @@ pub fn assess(
 struct Race<'s> {
     service: &'s Service,
     family: Family,
+    lists: u64,
     fates: Vec<Fate>,
     health: Vec<Health>,
+    weights: Vec<u64>,
+    loads: Vec<Option<Load>>,
     near_flip: bool,
 }
 
 impl<'s> Race<'s> {
-    fn new(
-        service: &'s Service,
-        family: Family,
-        status: &impl Fn(TargetId) -> TargetStatus,
-    ) -> Self {
-        let mut near_flip = false;
-        let mut fates = Vec::with_capacity(service.endpoints.len());
-        let mut health = Vec::with_capacity(service.endpoints.len());
+    fn new(service: &'s Service, family: Family, lists: u64, conditions: &impl Conditions) -> Self {
+        let count = service.endpoints.len();
+        let mut race = Self {
+            service,
+            family,
+            lists,
+            fates: Vec::with_capacity(count),
+            health: Vec::with_capacity(count),
+            weights: Vec::with_capacity(count),
+            loads: Vec::with_capacity(count),
+            near_flip: false,
+        };
         for endpoint in &service.endpoints {
-            let ours = family.takes(&endpoint.target);
-            let (state, flips) = effective_health(endpoint.admin, endpoint.probe.map(status));
-            near_flip |= ours && flips;
-            health.push(state);
-            fates.push(if ours { Fate::Candidate } else { Fate::Removed(Removal::OtherFamily) });
+            let removal = removed_at_the_start(endpoint, family, lists);
+            let status = probed(endpoint, family, conditions);
+            let (health, near_flip) = effective_health(endpoint.admin, status);
+            race.near_flip |= removal.is_none() && near_flip;
+            race.fates.push(removal.map_or(Fate::Candidate, Fate::Removed));
+            race.health.push(health);
+            race.weights.push(endpoint.weight.get().into());
+            race.loads.push(None);
         }
-        Self { service, family, fates, health, near_flip }
+        race
     }
 
     fn is_empty(&self) -> bool {
@@ -202,8 +135,8 @@ impl<'s> Race<'s> {
         self.service.endpoints[index].admin
     }
 
-    fn weight_of(&self, index: usize) -> u64 {
-        u64::from(self.service.endpoints[index].weight.get())
+    fn tier_of(&self, index: usize) -> u16 {
+        self.service.endpoints[index].tier
     }
 
     fn admin(&mut self) {
@@ -218,8 +151,8 @@ impl<'s> Race<'s> {
 
     /// Whether so little of a tier's weight is healthy that the survivors would be crushed.
     fn panics(&self, tier: u16) -> bool {
-        let weight = |i: usize| self.weight_of(i) as f64;
-        let tier = || self.candidates().filter(|&i| self.service.endpoints[i].tier == tier);
+        let weight = |i: usize| self.weights[i] as f64;
+        let tier = || self.candidates().filter(|&i| self.tier_of(i) == tier);
         let all: f64 = tier().map(weight).sum();
         let healthy: f64 = tier().filter(|&i| self.health[i] != Health::Down).map(weight).sum();
         // With nothing healthy at all it is `all_down` that decides, not panic.
@@ -228,7 +161,7 @@ impl<'s> Race<'s> {
 
     /// Leaves everybody of a tier that a person has not forced down.
     fn ignore_health(&mut self, tier: u16) {
-        self.remove(Removal::Tier, |race, i| race.service.endpoints[i].tier != tier);
+        self.remove(Removal::Tier, |race, i| race.tier_of(i) != tier);
         self.remove(Removal::ForcedDown, |race, i| race.admin_state(i) == AdminState::ForcedDown);
     }
 
@@ -247,28 +180,32 @@ impl<'s> Race<'s> {
         reason
     }
 
-    fn tier(&mut self) {
-        let mut tiers: Vec<u16> =
-            self.candidates().map(|i| self.service.endpoints[i].tier).collect();
+    /// Leaves one tier, and returns who is of the next.
+    fn tier(&mut self) -> Vec<usize> {
+        let mut tiers: Vec<u16> = self.candidates().map(|i| self.tier_of(i)).collect();
         tiers.sort_unstable();
         tiers.dedup();
         let good = tiers.iter().copied().find(|&tier| self.tier_suffices(tier));
-        let Some(chosen) = good.or(tiers.first().copied()) else { return };
-        self.remove(Removal::Tier, |race, i| race.service.endpoints[i].tier != chosen);
+        let Some(chosen) = good.or(tiers.first().copied()) else { return Vec::new() };
+        let next = tiers.into_iter().find(|&tier| tier > chosen);
+        let waiting = self.candidates().filter(|&i| Some(self.tier_of(i)) == next).collect();
+        self.remove(Removal::Tier, |race, i| race.tier_of(i) != chosen);
+        waiting
     }
 
     /// The tier of those left, once there is only one.
     fn chosen_tier(&self) -> Option<u16> {
-        self.candidates().next().map(|i| self.service.endpoints[i].tier)
+        self.candidates().next().map(|i| self.tier_of(i))
     }
 
     /// Whether a tier has `min_healthy`. One that is wholly healthy always has: a tier of a
     /// single spare could never reach a count of two.
     fn tier_suffices(&self, tier: u16) -> bool {
-        let of_tier = |i: &usize| self.service.endpoints[*i].tier == tier;
+        let of_tier = |i: &usize| self.tier_of(*i) == tier;
         let whole = || {
             (0..self.fates.len()).filter(of_tier).filter(|&i| {
-                let removed = [Removal::OtherFamily, Removal::Disabled].map(Fate::Removed);
+                let removed =
+                    [Removal::OtherFamily, Removal::View, Removal::Disabled].map(Fate::Removed);
                 !removed.contains(&self.fates[i])
             })
         };
@@ -278,56 +215,71 @@ impl<'s> Race<'s> {
                 left >= whole().count().min(least as usize)
             }
             MinHealthy::Fraction(least) => {
-                let left: u64 = self.candidates().filter(of_tier).map(|i| self.weight_of(i)).sum();
-                let all: u64 = whole().map(|i| self.weight_of(i)).sum();
+                let left: u64 = self.candidates().filter(of_tier).map(|i| self.weights[i]).sum();
+                let all: u64 = whole().map(|i| self.weights[i]).sum();
                 left as f64 >= all as f64 * least
             }
         }
     }
 
     fn weight(&mut self) -> Option<Reason> {
-        if self.candidates().all(|i| self.weight_of(i) == 0) {
+        if self.candidates().all(|i| self.weights[i] == 0) {
             return Some(Reason::Standby);
         }
-        self.remove(Removal::Standby, |race, i| race.weight_of(i) == 0);
+        self.remove(Removal::Standby, |race, i| race.weights[i] == 0);
         None
     }
 
-    fn finish(self, reason: Reason) -> Assessment {
+    fn finish(mut self, reason: Reason, waiting: &[usize]) -> Assessment {
         let service = self.service;
-        let contestants = self
-            .candidates()
-            .map(|i| Contestant {
-                index: i as u16,
-                weight: self.weight_of(i),
-                id: service.endpoint_ids[i],
-            })
-            .collect();
-        let site_of = |index: u16| {
-            let site = service.endpoints[usize::from(index)].site;
-            service.sites.iter().position(|(id, _)| *id == site).expect("sites cover endpoints")
-        };
-        let pool =
-            Pool::new(contestants, &service.sites, site_of).expect("checked not to be empty");
+        let candidates: Vec<usize> = self.candidates().collect();
+        let (mut pool, loads) = self.pool(&candidates).expect("checked not to be empty");
+        if service.trickle > 0.0
+            && let Some((waiting_pool, _)) = self.pool(waiting)
+        {
+            let share = (service.trickle * f64::from(ALL_CLIENTS)).round() as u32;
+            pool.trickle = Some(Box::new(Trickle { share, pool: waiting_pool }));
+            for &index in waiting {
+                self.fates[index] = Fate::Trickle;
+            }
+        }
         let calm = !self.near_flip && matches!(reason, Reason::Healthy | Reason::Standby);
         let ttl = if calm { service.ttl.max_seconds() } else { service.ttl.min_seconds() };
-        Assessment {
-            standing: Standing { verdict: Verdict::Choose(pool), ttl, reason },
-            fates: self.fates,
-        }
+        self.end(Standing { ttl, loads, ..Standing::new(Verdict::Choose(pool), reason) })
+    }
+
+    /// These endpoints with what the policy weighs them by, and whether loads are in it.
+    fn pool(&self, indices: &[usize]) -> Option<(Pool, Loads)> {
+        let service = self.service;
+        let mut contestants: Vec<Contestant> = indices
+            .iter()
+            .map(|&i| Contestant {
+                index: i as u16,
+                weight: self.weights[i],
+                id: service.endpoint_ids[i],
+                shed: 0,
+            })
+            .collect();
+        let site_of = |index: u16| service.site_ordinal(index);
+        let (sites, loads) = load::weigh(service, &mut contestants, &self.loads, site_of);
+        Some((Pool::new(contestants, &sites, site_of)?, loads))
     }
 
     /// Nobody is usable.
-    fn all_down(mut self, status: &impl Fn(TargetId) -> TargetStatus) -> Assessment {
-        let other_stands = family_stands(self.service, self.family.other(), status);
+    fn all_down(mut self, conditions: &impl Conditions) -> Assessment {
+        let other_stands = self.other_family_stands(conditions);
         let ttl_cap = Some(self.service.ttl.max_seconds());
-        if !self.service.has_family(self.family) {
+        if !self.has_any() {
             // A last-resort CNAME is there for a family without endpoints too, once all is
             // down; until then the absence may not be remembered for long.
             let is_rescued = self.service.all_down.has_alias();
             if !is_rescued || other_stands {
                 let ttl_cap = ttl_cap.filter(|_| is_rescued);
-                return self.without_pool(Verdict::NoData { ttl_cap }, Reason::NoSuchFamily);
+                let reason = match self.service.has_family(self.family) {
+                    true => Reason::NotForClient,
+                    false => Reason::NoSuchFamily,
+                };
+                return self.without_pool(Verdict::NoData { ttl_cap }, reason);
             }
         }
         if other_stands {
@@ -343,42 +295,46 @@ impl<'s> Race<'s> {
                 }
                 self.tier();
                 self.weight();
-                self.finish(Reason::FailOpen)
+                self.finish(Reason::FailOpen, &[])
             }
-            AllDown::LastResort(targets) => {
-                let first = self.service.endpoints.len();
-                let contestants = (first..)
-                    .zip(targets)
-                    .filter(|(_, target)| self.family.takes(target))
-                    .map(|(index, target)| Contestant {
-                        index: index as u16,
-                        weight: 1,
-                        id: stable_id(&target.to_string()),
-                    })
-                    .collect();
-                match Field::new(contestants) {
-                    Some(field) => {
-                        self.without_pool(Verdict::LastResort(field), Reason::LastResort)
-                    }
-                    None => self.without_pool(Verdict::NoData { ttl_cap }, Reason::AllDown),
-                }
-            }
+            AllDown::LastResort(targets) => match last_resort(self.service, targets, self.family) {
+                Some(field) => self.without_pool(Verdict::LastResort(field), Reason::LastResort),
+                None => self.without_pool(Verdict::NoData { ttl_cap }, Reason::AllDown),
+            },
             AllDown::NoData => self.without_pool(Verdict::NoData { ttl_cap }, Reason::AllDown),
             AllDown::ServFail => self.without_pool(Verdict::ServFail, Reason::AllDown),
             AllDown::Refused => self.without_pool(Verdict::Refused, Reason::AllDown),
         }
     }
 
+    /// Whether the service has anything of this family for these clients, usable or not.
+    fn has_any(&self) -> bool {
+        let absent = [Removal::OtherFamily, Removal::View].map(Fate::Removed);
+        self.fates.iter().any(|fate| !absent.contains(fate))
+    }
+
+    /// Whether the other family has anything usable by itself.
+    fn other_family_stands(&self, conditions: &impl Conditions) -> bool {
+        let other = self.family.other();
+        self.service.endpoints.iter().any(|endpoint| {
+            removed_at_the_start(endpoint, other, self.lists).is_none()
+                && endpoint.admin != AdminState::Disabled
+                && effective_health(endpoint.admin, probed(endpoint, other, conditions)).0
+                    != Health::Down
+        })
+    }
+
     /// Brings back every enabled endpoint; if there is none, the draining; if there is
     /// none, those forced down. Disabled ones never come back.
     fn fail_open(&mut self) {
+        let absent = [Removal::OtherFamily, Removal::View].map(Fate::Removed);
         for wanted in [
             &[AdminState::Enabled, AdminState::ForcedUp][..],
             &[AdminState::Draining],
             &[AdminState::ForcedDown],
         ] {
             for index in 0..self.fates.len() {
-                let ours = self.fates[index] != Fate::Removed(Removal::OtherFamily);
+                let ours = !absent.contains(&self.fates[index]);
                 if ours && wanted.contains(&self.admin_state(index)) {
                     self.fates[index] = Fate::Candidate;
                 }
@@ -391,7 +347,36 @@ impl<'s> Race<'s> {
 
     fn without_pool(self, verdict: Verdict, reason: Reason) -> Assessment {
         let ttl = self.service.ttl.min_seconds();
-        Assessment { standing: Standing { verdict, ttl, reason }, fates: self.fates }
+        self.end(Standing { ttl, ..Standing::new(verdict, reason) })
+    }
+
+    fn end(self, standing: Standing) -> Assessment {
+        let near_flip = self.near_flip;
+        Assessment { standing: Standing { near_flip, ..standing }, fates: self.fates }
+    }
+}
+
+/// Why an endpoint takes no part at all.
+fn removed_at_the_start(endpoint: &Endpoint, family: Family, lists: u64) -> Option<Removal> {
+    if !family.takes(&endpoint.target) {
+        Some(Removal::OtherFamily)
+    } else if endpoint.fences & !lists != 0 {
+        Some(Removal::View)
+    } else {
+        None
+    }
+}
+
+/// What the probes say of an endpoint, or what the nested service is; `None` where nobody asks.
+fn probed(
+    endpoint: &Endpoint,
+    family: Family,
+    conditions: &impl Conditions,
+) -> Option<TargetStatus> {
+    match (&endpoint.condition, &endpoint.target) {
+        (Some(condition), _) => Some(condition.status(&|target| conditions.target(target))),
+        (None, EndpointTarget::Service(nested)) => Some(conditions.service(nested.id, family)),
+        (None, _) => None,
     }
 }
 
@@ -411,17 +396,20 @@ fn effective_health(admin: AdminState, probed: Option<TargetStatus>) -> (Health,
     }
 }
 
-/// Whether a family has anything usable by itself.
-fn family_stands(
-    service: &Service,
-    family: Family,
-    status: &impl Fn(TargetId) -> TargetStatus,
-) -> bool {
-    service.endpoints.iter().any(|endpoint| {
-        family.takes(&endpoint.target)
-            && endpoint.admin != AdminState::Disabled
-            && effective_health(endpoint.admin, endpoint.probe.map(status)).0 != Health::Down
-    })
+/// The last-resort targets of a family, counted behind the endpoints.
+fn last_resort(service: &Service, targets: &[EndpointTarget], family: Family) -> Option<Field> {
+    let first = service.endpoints.len();
+    let contestants = (first..)
+        .zip(targets)
+        .filter(|(_, target)| family.takes(target))
+        .map(|(index, target)| Contestant {
+            index: index as u16,
+            weight: 1,
+            id: stable_id(&target.to_string()),
+            shed: 0,
+        })
+        .collect();
+    Field::new(contestants)
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use crate::model::{ClientNet, Family};
 
-use super::{
-    Dice, Field, Picks, Policy, Pool, Reason, Service, Standing, Verdict, failover, geo_proximity,
-    hash, name_hash, random, round_robin, weighted,
-};
+use super::draw::Draw;
+use super::rendezvous::mix;
+use super::{Dice, Failback, Picks, Pin, Reason, Service, Standing, Verdict, round_robin};
 
 /// What to answer, for how long, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +36,26 @@ pub enum Outcome {
     Refused,
 }
 
+impl Decision {
+    /// The same, made because a decision of another service led to it: the lesser TTL, the
+    /// longest scope, the worse of the reasons.
+    #[must_use]
+    pub fn below(self, outer: &Self) -> Self {
+        let outcome = match self.outcome {
+            Outcome::NoData { ttl_cap } => {
+                Outcome::NoData { ttl_cap: Some(ttl_cap.unwrap_or(outer.ttl).min(outer.ttl)) }
+            }
+            other => other,
+        };
+        Self {
+            outcome,
+            ttl: self.ttl.min(outer.ttl),
+            scope: self.scope.max(outer.scope),
+            reason: self.reason.max(outer.reason),
+        }
+    }
+}
+
 /// Chooses for one client. `name` is what was asked, in lowercase wire form; who is chosen is
 /// left in `picks`, whatever was there before.
 pub fn decide(
@@ -49,90 +68,70 @@ pub fn decide(
     picks: &mut Picks,
 ) -> Decision {
     picks.clear();
-    let slot = service.turn_slot(family);
-    let mut draw = Draw { service, slot, client, name, dice, picks, bits_read: 0 };
+    let mut bits_read = 0;
     let outcome = match &standing.verdict {
         Verdict::Choose(pool) => {
-            draw.choose(pool);
+            let slot = service.turn_slot(family);
+            let want = service.max_answers;
+            let mut draw = Draw { service, pool, client, name, dice, slot, want, picks, bits_read };
+            match service.sticky {
+                Some(sticky) => choose_sticky(&mut draw, family, sticky.failback),
+                None => choose(&mut draw, family),
+            }
+            bits_read = draw.bits_read;
             Outcome::Chosen
         }
         Verdict::LastResort(field) => {
-            let turn = draw.dice.turn(slot);
-            round_robin::pick(field, turn, service.max_answers, draw.picks);
+            let turn = dice.turn(service.turn_slot(family));
+            round_robin::at_turn(field, turn, service.max_answers, picks);
             Outcome::Chosen
         }
         Verdict::NoData { ttl_cap } => Outcome::NoData { ttl_cap: *ttl_cap },
         Verdict::ServFail => Outcome::ServFail,
         Verdict::Refused => Outcome::Refused,
     };
-    Decision { outcome, ttl: standing.ttl, scope: draw.bits_read, reason: standing.reason }
+    Decision { outcome, ttl: standing.ttl, scope: bits_read, reason: standing.reason }
 }
 
-/// One choice under way, with the longest prefix of the client's address read so far.
-struct Draw<'a, D> {
-    service: &'a Service,
-    slot: usize,
-    client: &'a ClientNet,
-    name: &'a [u8],
-    dice: &'a mut D,
-    /// Whom a step has picked; empty before it.
-    picks: &'a mut Picks,
-    bits_read: u8,
+/// Chooses from the pool; now and then from the tier in waiting.
+fn choose(draw: &mut Draw<'_, impl Dice>, family: Family) {
+    if let Some(trickle) = &draw.pool.trickle
+        && ((draw.dice.random() >> 33) as u32) < trickle.share
+    {
+        draw.pool = &trickle.pool;
+        draw.slot = draw.service.trickle_slot(family);
+    }
+    draw.choose();
 }
 
-impl<D: Dice> Draw<'_, D> {
-    fn choose(&mut self, pool: &Pool) {
-        let service = self.service;
-        match service.policy {
-            Policy::GeoProximity => self.pick_nearest_site(pool),
-            policy if policy.chooses_site() || service.within_site.is_some() => {
-                self.pick(policy, &pool.sites, self.slot, 1);
-            }
-            policy => return self.pick(policy, &pool.endpoints, self.slot, service.max_answers),
+/// The same for a service that pins.
+///
+/// | the client's network | its endpoint | answer | pinned |
+/// |---|---|---|---|
+/// | is not pinned | | by the policy | to that |
+/// | is | in the race | that | for longer |
+/// | is | out | by the policy | to that |
+/// | is, and was moved | the first is in the race again, failback immediate | the first | to that |
+fn choose_sticky(draw: &mut Draw<'_, impl Dice>, family: Family, failback: Failback) {
+    draw.read_prefix();
+    let (pool, key) = (draw.pool, mix(draw.client_key(), family.index() as u64));
+    let pinned = draw.dice.pinned(key);
+    let wanted = pinned.map(|pin| match failback {
+        Failback::Immediate if pool.has_endpoint(pin.first) => pin.first,
+        Failback::Immediate | Failback::Sticky => pin.current,
+    });
+    let kept = wanted.filter(|index| pool.has_endpoint(*index));
+    match kept {
+        Some(index) if draw.service.max_answers == 1 => draw.picks.push(index),
+        Some(index) => {
+            choose(draw, family);
+            draw.picks.put_first(index, draw.service.max_answers);
         }
-        // Every site of the service is in every ranking, and a pool is never empty.
-        let place = self.picks.as_slice().first().map_or(0, |place| usize::from(*place));
-        let site = &pool.by_site[place];
-        self.picks.clear();
-        // The site's own counter: were it shared, two sites asked in turn would each see
-        // every other number, and rotate by twos.
-        let slot = self.slot + 1 + site.ordinal;
-        self.pick(service.inner_policy(), &site.endpoints, slot, service.max_answers);
+        None => choose(draw, family),
     }
-
-    fn pick_nearest_site(&mut self, pool: &Pool) {
-        let Service { geography, hash, .. } = self.service;
-        let geography = geography.as_ref().expect("a geo-proximity service has a geo map");
-        let bits = geo_proximity::pick(pool, geography, *hash, self.client, self.picks);
-        self.bits_read = self.bits_read.max(bits);
-    }
-
-    fn pick(&mut self, policy: Policy, field: &Field, slot: usize, want: usize) {
-        let picks = &mut *self.picks;
-        // One contestant needs no choice, and no turn is taken. A scope is claimed all the
-        // same where more are configured: scopes must not overlap, in caches, with those
-        // claimed before and after.
-        if let [only] = field.contestants() {
-            if policy == Policy::Hash && self.service.endpoints.len() > 1 {
-                let prefix = self.service.hash.client_prefix(*self.client);
-                self.bits_read = self.bits_read.max(prefix.length());
-            }
-            return picks.push(only.index);
-        }
-        match policy {
-            Policy::RoundRobin => round_robin::pick(field, self.dice.turn(slot), want, picks),
-            Policy::Random => random::pick(field, self.dice, want, picks),
-            Policy::Weighted => {
-                weighted::pick(field, self.dice.turn(slot), self.dice, want, picks);
-            }
-            Policy::Failover => failover::pick(field, want, picks),
-            Policy::Hash => {
-                let bits = hash::pick(field, self.service.hash, *self.client, want, picks);
-                self.bits_read = self.bits_read.max(bits);
-            }
-            Policy::NameHash => name_hash::pick(field, self.service.hash, self.name, want, picks),
-            Policy::GeoProximity => unreachable!("a site is not chosen twice: see WithinSite"),
-        }
+    if let Some(&current) = draw.picks.as_slice().first() {
+        let first = pinned.map_or(current, |pin| pin.first);
+        draw.dice.pin(key, Pin { first, current });
     }
 }
 

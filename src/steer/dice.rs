@@ -1,6 +1,8 @@
-//! Turns and randomness, as arguments.
+//! Turns, randomness and memory, as arguments.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Pin;
 
 /// What a decision may ask of the outside world.
 pub trait Dice {
@@ -8,6 +10,12 @@ pub trait Dice {
     fn turn(&mut self, slot: usize) -> u64;
     /// 64 random bits.
     fn random(&mut self) -> u64;
+    /// Where the service has pinned a key, if it pins and has done so lately.
+    fn pinned(&mut self, _key: u64) -> Option<Pin> {
+        None
+    }
+    /// Pins a key, where the service pins.
+    fn pin(&mut self, _key: u64, _pin: Pin) {}
 }
 
 /// Dice for one look: the first turn of every rotation, and never any chance.

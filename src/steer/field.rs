@@ -1,7 +1,5 @@
 //! The contestants left in the race, with every sum a pick needs made beforehand.
 
-use crate::model::SiteId;
-
 /// The most records one answer carries.
 pub const MAX_ANSWERS: usize = 32;
 
@@ -14,78 +12,18 @@ pub struct Contestant {
     pub weight: u64,
     /// What hashes are keyed by: stable over restarts and reorderings.
     pub id: u64,
+    /// Which clients it is not to take, of [`ALL_CLIENTS`]; see [`Draw::sheds`](super::draw).
+    pub shed: u32,
 }
+
+/// The shed of a contestant that takes no client.
+pub const ALL_CLIENTS: u32 = 1 << 31;
 
 /// Contestants of one kind, never empty, in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     contestants: Box<[Contestant]>,
     wheel: Wheel,
-}
-
-/// Everything left in the race, as endpoints and as sites with endpoints.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pool {
-    /// All endpoints.
-    pub endpoints: Field,
-    /// All sites; a contestant's index leads into [`Pool::by_site`].
-    pub sites: Field,
-    /// Each site's own endpoints.
-    pub by_site: Box<[SiteField]>,
-    /// The sites in order of their ids, with their places in `by_site`.
-    places: Box<[(SiteId, u16)]>,
-}
-
-impl Pool {
-    /// Groups endpoints by their sites. `sites` are the service's, with their stable ids;
-    /// `site_of` tells an endpoint's place among them. `None` when nobody is left.
-    pub fn new(
-        endpoints: Vec<Contestant>,
-        sites: &[(SiteId, u64)],
-        site_of: impl Fn(u16) -> usize,
-    ) -> Option<Self> {
-        let mut members = vec![Vec::new(); sites.len()];
-        for contestant in &endpoints {
-            members[site_of(contestant.index)].push(*contestant);
-        }
-        let mut by_site = Vec::new();
-        let mut site_contestants = Vec::new();
-        for (ordinal, (members, &(site, id))) in members.into_iter().zip(sites).enumerate() {
-            let Some(endpoints) = Field::new(members) else { continue };
-            site_contestants.push(Contestant {
-                index: by_site.len() as u16,
-                weight: endpoints.contestants().iter().map(|c| c.weight).sum(),
-                id,
-            });
-            by_site.push(SiteField { site, ordinal, endpoints });
-        }
-        let mut places: Vec<(SiteId, u16)> =
-            by_site.iter().enumerate().map(|(place, field)| (field.site, place as u16)).collect();
-        places.sort_unstable();
-        Some(Self {
-            endpoints: Field::new(endpoints)?,
-            sites: Field::new(site_contestants)?,
-            by_site: by_site.into(),
-            places: places.into(),
-        })
-    }
-
-    /// Where a site stands in [`Pool::by_site`], if it is still in the race.
-    pub fn place_of(&self, site: SiteId) -> Option<u16> {
-        let at = self.places.binary_search_by_key(&site, |(site, _)| *site).ok()?;
-        Some(self.places[at].1)
-    }
-}
-
-/// One site's share of a pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteField {
-    /// Which site.
-    pub site: SiteId,
-    /// Its place among the service's sites, for its turn counter.
-    pub ordinal: usize,
-    /// Its endpoints left in the race.
-    pub endpoints: Field,
 }
 
 /// An exact weighted rotation: `total` successive turns give every contestant exactly its
@@ -221,6 +159,17 @@ impl Picks {
         }
     }
 
+    /// Puts one before all others, where it may be already, and drops what then goes beyond
+    /// `limit`.
+    pub(super) fn put_first(&mut self, index: u16, limit: usize) {
+        let known = self.as_slice().iter().position(|known| *known == index);
+        if let Some(place) = known {
+            self.indices.copy_within(place + 1..usize::from(self.count), place);
+            self.count -= 1;
+        }
+        self.insert(0, index, limit);
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         usize::from(self.count)
@@ -252,7 +201,12 @@ mod tests {
         let contestants = weights
             .iter()
             .enumerate()
-            .map(|(index, &weight)| Contestant { index: index as u16, weight, id: index as u64 })
+            .map(|(index, &weight)| Contestant {
+                index: index as u16,
+                weight,
+                id: index as u64,
+                shed: 0,
+            })
             .collect();
         Field::new(contestants).unwrap()
     }

@@ -1,9 +1,10 @@
 //! Services and health for the tests of this room.
 
+use crate::health::Condition;
 use crate::health::{Health, TargetStatus};
-use crate::model::{AdminState, Endpoint, EndpointTarget, SiteId, TargetId, TtlRange, Weight};
+use crate::model::{AdminState, EndpointTarget, SiteId, TargetId, TtlRange, Weight};
 
-use super::{AllDown, Dice, HashKey, MinHealthy, Policy, Service, stable_id};
+use super::{AllDown, Dice, Endpoint, HashKey, MinHealthy, Policy, Service, stable_id};
 
 /// A service whose endpoints come from lines such as `seoul 192.0.2.1 weight=3 tier=1
 /// draining`; every endpoint is its own probe target, in order.
@@ -30,7 +31,8 @@ pub(super) fn service(policy: Policy, lines: &[&str]) -> Service {
                 weight: Weight::DEFAULT,
                 tier: 0,
                 admin: AdminState::Enabled,
-                probe: Some(TargetId(index as u32)),
+                condition: Some(Condition::Target(TargetId(index as u32))),
+                fences: 0,
             };
             for word in words {
                 match word.split_once('=').unwrap_or((word, "")) {
@@ -64,6 +66,11 @@ pub(super) fn service(policy: Policy, lines: &[&str]) -> Service {
         panic_threshold: 0.0,
         hash: HashKey { seed: stable_id("www"), v4_bits: 24, v6_bits: 56 },
         geography: None,
+        sheds: Vec::new(),
+        trickle: 0.0,
+        locality: None,
+        sticky: None,
+        learns_load: false,
     }
 }
 

@@ -4,42 +4,61 @@
 //! service's tolerance of one another stand on one step of the ranking; the clients of a
 //! step are shared among its sites by weighted rendezvous on their prefix.
 
-use crate::model::ClientNet;
+use crate::model::SiteId;
 
-use super::service::{Geography, HashKey};
-use super::{Picks, Pool, hash, rendezvous};
+use super::draw::Draw;
+use super::policy::{Level, Reads, Rotation, Traits};
+use super::{Contestant, Dice, Field, rendezvous};
 
-/// Picks a site by its place in `pool.by_site`, and returns how many bits of the client's
-/// address were read.
-pub(super) fn pick(
-    pool: &Pool,
-    geography: &Geography,
-    key: HashKey,
-    client: &ClientNet,
-    picks: &mut Picks,
-) -> u8 {
-    let answer = geography.map.lookup(client.address);
+pub(super) const TRAITS: Traits = Traits {
+    name: "geo-proximity",
+    level: Level::Site,
+    rotation: Rotation::Fixed,
+    reads: Reads::Place,
+    ranks: true,
+    by_load: false,
+    keys: &[
+        "bias",
+        "tolerance_km",
+        "default_order",
+        "affinity_group",
+        "hash_prefix_v4",
+        "hash_prefix_v6",
+    ],
+};
+
+pub(super) fn pick(_sites: &Field, draw: &mut Draw<'_, impl Dice>) {
+    let geography = draw.service.geography.as_ref().expect("the service has a geo map");
+    let answer = geography.map.lookup(draw.client.address);
+    draw.read(answer.scope);
     // Where sites share a step the client's prefix decides between them. That it may not
     // today, because only one of them is up, must not make the scope wider: a client told
     // /16 now would keep the answer of its neighbours when the other is back.
-    let scope = match answer.ranking.has_shared_steps() {
-        true => answer.scope.max(key.client_prefix(*client).length()),
-        false => answer.scope,
-    };
-    answer.ranking.find(|step| {
-        let mut here = step.iter().filter_map(|&site| pool.place_of(site));
-        let first = here.next()?;
-        if here.next().is_none() {
-            picks.push(first);
-            return Some(());
-        }
-        let sharing = step
-            .iter()
-            .filter_map(|&site| pool.place_of(site))
-            .map(|place| &pool.sites.contestants()[usize::from(place)]);
-        let (key, _) = hash::client_key(key, *client);
-        rendezvous::best_of(sharing, key, 1, picks);
-        Some(())
-    });
-    scope
+    if answer.ranking.has_shared_steps() {
+        draw.read_prefix();
+    }
+    let taken = answer.ranking.find(|step| of_step(step, draw, |site, draw| !draw.sheds(site)));
+    if taken.is_none() {
+        // They all would rather not: the nearest has to.
+        answer.ranking.find(|step| of_step(step, draw, |_, _| true));
+    }
+}
+
+/// Picks one of the sites of a step that are left and fit.
+fn of_step<D: Dice>(
+    step: &[SiteId],
+    draw: &mut Draw<'_, D>,
+    fits: impl Fn(&Contestant, &Draw<'_, D>) -> bool,
+) -> Option<()> {
+    let pool = draw.pool;
+    let mut here = step.iter().filter_map(|&site| pool.site(site)).filter(|c| fits(c, draw));
+    let first = here.next()?;
+    if here.next().is_none() {
+        draw.picks.push(first.index);
+        return Some(());
+    }
+    let sharing = step.iter().filter_map(|&site| pool.site(site)).filter(|c| fits(c, draw));
+    let best = rendezvous::best_of(sharing, draw.client_key());
+    draw.picks.push(best.map_or(first.index, |best| best.index));
+    Some(())
 }

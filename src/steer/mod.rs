@@ -16,27 +16,40 @@
 mod assess;
 mod decide;
 mod dice;
+mod draw;
+mod endpoint;
 mod failover;
 mod field;
 mod geo_proximity;
 mod hash;
+mod least_load;
+mod load;
+mod locality;
 mod name_hash;
+mod pins;
 mod policy;
+mod pool;
 mod random;
 mod rendezvous;
 mod round_robin;
 mod service;
 mod shares;
+mod standing;
 mod weighted;
 
 #[cfg(test)]
 mod fixture;
 
-pub use assess::{Assessment, Fate, Reason, Removal, Standing, Verdict, assess};
+pub use assess::{Conditions, assess, stand};
 pub use decide::{Decision, Outcome, decide};
 pub use dice::{Dice, FirstTurn, Turns};
-pub use field::{Contestant, Field, MAX_ANSWERS, Picks, Pool, SiteField};
-pub use policy::{Policy, WithinSite};
+pub use endpoint::{Capacity, Endpoint, Shed};
+pub use field::{ALL_CLIENTS, Contestant, Field, MAX_ANSWERS, Picks};
+pub use load::Load;
+pub use pins::{Failback, Pin, Pins, Sticky};
+pub use policy::{Policy, Rotation, WithinSite};
+pub use pool::{Pool, PoolSite, SiteField, Trickle};
 pub use rendezvous::{HASH_VERSION, stable_id};
-pub use service::{AllDown, Geography, HashKey, MinHealthy, Service};
+pub use service::{AllDown, Geography, HashKey, Locality, LocalityKey, MinHealthy, Service};
 pub use shares::shares;
+pub use standing::{Assessment, Fate, Loads, Reason, Removal, Standing, Verdict};

@@ -1,16 +1,27 @@
 //! `random`: a uniform choice by the dice. Weights do not count, but for 0: standby.
 
-use super::dice::Dice;
-use super::{Field, Picks};
+use super::draw::Draw;
+use super::policy::{Level, Reads, Rotation, Traits};
+use super::{Dice, Field};
 
-pub(super) fn pick(field: &Field, dice: &mut impl Dice, want: usize, picks: &mut Picks) {
+pub(super) const TRAITS: Traits = Traits {
+    name: "random",
+    level: Level::Any,
+    rotation: Rotation::Even,
+    reads: Reads::Nothing,
+    ranks: false,
+    by_load: false,
+    keys: &[],
+};
+
+pub(super) fn pick(field: &Field, draw: &mut Draw<'_, impl Dice>) {
     let contestants = field.contestants();
     // Floyd's sampling: `want` different ones in as many draws.
-    for last in contestants.len().saturating_sub(want)..contestants.len() {
-        let drawn = contestants[below(dice.random(), last + 1)].index;
-        let index = if picks.contains(drawn) { contestants[last].index } else { drawn };
-        let place = below(dice.random(), picks.len() + 1);
-        picks.insert(place, index, want);
+    for last in contestants.len().saturating_sub(draw.want)..contestants.len() {
+        let drawn = contestants[below(draw.dice.random(), last + 1)].index;
+        let index = if draw.picks.contains(drawn) { contestants[last].index } else { drawn };
+        let place = below(draw.dice.random(), draw.picks.len() + 1);
+        draw.picks.insert(place, index, draw.want);
     }
 }
 

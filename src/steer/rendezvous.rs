@@ -4,7 +4,8 @@
 //! restart, send a client to the same place. It is no defence against anybody: a client
 //! that wants a certain endpoint can ask for its address anyway.
 
-use super::{Contestant, Field, Picks};
+use super::draw::Draw;
+use super::{Contestant, Dice, Field, Picks};
 
 /// Raised whenever the function changes and clients would move.
 pub const HASH_VERSION: u32 = 1;
@@ -39,13 +40,33 @@ fn score(key: u64, contestant: &Contestant) -> f64 {
     -(contestant.weight.max(1) as f64) / uniform.ln()
 }
 
-/// The contestants of highest score for a key, best first.
-pub(super) fn pick(field: &Field, key: u64, want: usize, picks: &mut Picks) {
-    best_of(field.contestants().iter(), key, want, picks);
+/// Picks the contestants of highest score for a key, best first; those that shed the client
+/// only if all do.
+pub(super) fn pick(field: &Field, key: u64, draw: &mut Draw<'_, impl Dice>) {
+    let taking = field.contestants().iter().filter(|c| !draw.sheds(c));
+    if draw.want > 1 {
+        let mut picks = Picks::default();
+        best(taking, key, draw.want, &mut picks);
+        *draw.picks = picks;
+    } else if let Some(best) = best_of(taking, key) {
+        draw.picks.push(best.index);
+    }
+    if draw.picks.is_empty() {
+        best(field.contestants().iter(), key, 1, draw.picks);
+    }
 }
 
-/// The same over any contestants.
+/// The contestant of highest score for a key.
 pub(super) fn best_of<'c>(
+    contestants: impl Iterator<Item = &'c Contestant>,
+    key: u64,
+) -> Option<&'c Contestant> {
+    let scored = contestants.map(|contestant| (score(key, contestant), contestant));
+    // Of equal ones the first, as `best` has it.
+    scored.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|(_, contestant)| contestant)
+}
+
+fn best<'c>(
     contestants: impl Iterator<Item = &'c Contestant>,
     key: u64,
     want: usize,
@@ -90,13 +111,14 @@ mod tests {
                 index: index as u16,
                 weight,
                 id: stable_id(&format!("endpoint-{index}")),
+                shed: 0,
             })
             .collect()
     }
 
-    fn best<'c>(of: impl Iterator<Item = &'c Contestant>, key: u64, want: usize) -> Vec<u16> {
+    fn ranked<'c>(of: impl Iterator<Item = &'c Contestant>, key: u64, want: usize) -> Vec<u16> {
         let mut picks = Picks::default();
-        best_of(of, key, want, &mut picks);
+        best(of, key, want, &mut picks);
         picks.as_slice().to_vec()
     }
 
@@ -105,7 +127,7 @@ mod tests {
         let field = contestants(&[5, 3, 2]);
         let mut counts = [0_u32; 3];
         for key in 0..100_000 {
-            counts[usize::from(best(field.iter(), mix(7, key), 1)[0])] += 1;
+            counts[usize::from(ranked(field.iter(), mix(7, key), 1)[0])] += 1;
         }
         for (count, share) in counts.iter().zip([0.5, 0.3, 0.2]) {
             assert!((f64::from(*count) / 100_000.0 - share).abs() < 0.01, "{counts:?}");
@@ -117,11 +139,11 @@ mod tests {
         let all = contestants(&[1, 2, 3, 4]);
         for key in 0..10_000 {
             let key = mix(3, key);
-            let before = best(all.iter(), key, 1)[0];
-            let after = best(all.iter().filter(|c| c.index != 2), key, 1)[0];
+            let before = ranked(all.iter(), key, 1)[0];
+            let after = ranked(all.iter().filter(|c| c.index != 2), key, 1)[0];
             assert!(before == after || before == 2);
             // And the leaver's keys go where their second choice was.
-            let second = best(all.iter(), key, 2)[1];
+            let second = ranked(all.iter(), key, 2)[1];
             assert!(before != 2 || after == second);
         }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::geo::{GeoMap, RankingSpec};
 use crate::model::{
-    ClientNet, Endpoint, EndpointTarget, Family, Prefix, RecordType, SiteId, TtlRange, WireName,
+    ClientNet, EndpointTarget, Family, Prefix, RecordType, ServiceId, SiteId, TtlRange, WireName,
 };
 
-use super::{Picks, Policy, WithinSite};
+use super::{Endpoint, Picks, Policy, Shed, Sticky, WithinSite};
 
 /// One service, compiled. Immutable; health lives elsewhere.
 #[derive(Debug, Clone)]
@@ -38,8 +38,36 @@ pub struct Service {
     pub panic_threshold: f64,
     /// What hashing policies are keyed by.
     pub hash: HashKey,
-    /// Rankings by client; present when the policy is geo-proximity.
+    /// Rankings by client; there where the policy measures distance.
     pub geography: Option<Geography>,
+    /// How much each of `sites` leaves to others; empty where none does.
+    pub sheds: Vec<Shed>,
+    /// The share of answers (0 to 1) that goes to the tier in waiting.
+    pub trickle: f64,
+    /// How keys are held together and spread; there where the policy is locality.
+    pub locality: Option<Locality>,
+    /// How clients are pinned; `None`: they are not.
+    pub sticky: Option<Sticky>,
+    /// Whether the endpoints' checks learn loads.
+    pub learns_load: bool,
+}
+
+/// How `locality` holds keys together, and when it spreads them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Locality {
+    /// What is held together.
+    pub key: LocalityKey,
+    /// How much more than the mean load a site may have, as a factor above 1.
+    pub bound: f64,
+}
+
+/// What `locality` holds together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalityKey {
+    /// The name asked for.
+    Name,
+    /// The client's prefix.
+    Client,
 }
 
 /// The geographic side of a service.
@@ -122,13 +150,21 @@ impl Service {
 
     /// Whether every endpoint is a CNAME, so that any type asked gets one.
     pub fn is_alias(&self) -> bool {
-        self.endpoints.iter().all(|e| matches!(e.target, EndpointTarget::Alias(_)))
+        self.endpoints.iter().all(|e| match &e.target {
+            EndpointTarget::Alias(_) => true,
+            EndpointTarget::Service(nested) => nested.is_alias,
+            EndpointTarget::Address(_) => false,
+        })
     }
 
     /// Whether any endpoint, or the last resort, is a CNAME.
     pub fn has_alias(&self) -> bool {
-        self.endpoints.iter().any(|e| matches!(e.target, EndpointTarget::Alias(_)))
-            || self.all_down.has_alias()
+        let has_alias = |e: &Endpoint| match &e.target {
+            EndpointTarget::Alias(_) => true,
+            EndpointTarget::Service(nested) => nested.has_alias,
+            EndpointTarget::Address(_) => false,
+        };
+        self.endpoints.iter().any(has_alias) || self.all_down.has_alias()
     }
 
     /// Whether the service has anything for a family, healthy or not.
@@ -163,23 +199,42 @@ impl Service {
     pub fn alias(&self, picks: &Picks) -> Option<&WireName> {
         match self.target(*picks.as_slice().first()?) {
             EndpointTarget::Alias(name) => Some(name),
-            EndpointTarget::Address(_) => None,
+            EndpointTarget::Address(_) | EndpointTarget::Service(_) => None,
         }
+    }
+
+    /// The service that has to answer in place of this one: that of the first of these picks, if
+    /// it is one.
+    pub fn nested(&self, picks: &Picks) -> Option<ServiceId> {
+        match self.target(*picks.as_slice().first()?) {
+            EndpointTarget::Service(nested) => Some(nested.id),
+            EndpointTarget::Address(_) | EndpointTarget::Alias(_) => None,
+        }
+    }
+
+    /// The services among its endpoints.
+    pub fn nested_services(&self) -> impl Iterator<Item = ServiceId> {
+        self.endpoints.iter().filter_map(|endpoint| match &endpoint.target {
+            EndpointTarget::Service(nested) => Some(nested.id),
+            EndpointTarget::Address(_) | EndpointTarget::Alias(_) => None,
+        })
     }
 
     /// The addresses among these picks.
     pub fn addresses<'s>(&'s self, picks: &'s Picks) -> impl Iterator<Item = IpAddr> {
         picks.as_slice().iter().filter_map(|&index| match self.target(index) {
             EndpointTarget::Address(address) => Some(*address),
-            EndpointTarget::Alias(_) => None,
+            EndpointTarget::Alias(_) | EndpointTarget::Service(_) => None,
         })
     }
 
     /// What an answer of these picks holds, for people.
     pub fn shown(&self, picks: &Picks) -> Vec<String> {
-        match self.alias(picks) {
-            Some(alias) => vec![alias.to_string()],
-            None => self.addresses(picks).map(|address| address.to_string()).collect(),
+        match picks.as_slice().first().map(|first| self.target(*first)) {
+            Some(alone @ (EndpointTarget::Alias(_) | EndpointTarget::Service(_))) => {
+                vec![alone.to_string()]
+            }
+            _ => self.addresses(picks).map(|address| address.to_string()).collect(),
         }
     }
 
@@ -188,14 +243,49 @@ impl Service {
         self.within_site.unwrap_or_else(|| self.policy.default_within_site()).policy()
     }
 
-    /// How many turn counters the service needs: per family one for the whole and one for
-    /// each site.
-    pub fn turn_slots(&self) -> usize {
-        Family::BOTH.len() * (1 + self.sites.len())
+    /// The place of an endpoint's site among the sites.
+    pub(super) fn site_ordinal(&self, index: u16) -> usize {
+        let site = self.endpoints[usize::from(index)].site;
+        self.sites.iter().position(|(id, _)| *id == site).expect("sites cover endpoints")
     }
 
-    /// The counter of the whole service in a family; `1 + n` behind it is the `n`th site's.
+    /// Whether a contestant may ever leave clients to others, by a hash of their prefix.
+    pub(super) fn may_shed(&self) -> bool {
+        !self.sheds.is_empty() || (self.locality.is_some() && self.learns_load)
+    }
+
+    /// Whether endpoints weigh by what is left of them until full.
+    pub(super) fn weighs_by_load(&self) -> bool {
+        self.policy.weighs_by_load()
+            || self.within_site.is_some_and(|w| w.policy().weighs_by_load())
+    }
+
+    /// Whether anything goes by loads.
+    pub(super) fn goes_by_load(&self) -> bool {
+        self.weighs_by_load()
+            || self.sheds.iter().any(|shed| shed.capacity.is_some())
+            || (self.locality.is_some() && self.learns_load)
+    }
+
+    /// How many turn counters the service needs: for the tier in use and for the one in waiting,
+    /// per family one for the whole and one for each site.
+    pub fn turn_slots(&self) -> usize {
+        let pools = if self.trickle > 0.0 { 2 } else { 1 };
+        pools * self.slots_per_pool()
+    }
+
+    /// The counter of the whole service in a family, for the tier in use; `1 + n` behind it is
+    /// the `n`th site's.
     pub fn turn_slot(&self, family: Family) -> usize {
         family.index() * (1 + self.sites.len())
+    }
+
+    /// The same for the tier in waiting.
+    pub(super) fn trickle_slot(&self, family: Family) -> usize {
+        self.slots_per_pool() + self.turn_slot(family)
+    }
+
+    fn slots_per_pool(&self) -> usize {
+        Family::BOTH.len() * (1 + self.sites.len())
     }
 }

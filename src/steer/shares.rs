@@ -2,7 +2,10 @@
 
 use crate::model::{ClientNet, Family};
 
-use super::{Field, FirstTurn, Picks, Policy, Pool, Service, Standing, Verdict, decide};
+use super::{
+    ALL_CLIENTS, Field, FirstTurn, Picks, Policy, Pool, Rotation, Service, Standing, Verdict,
+    decide,
+};
 
 /// The share of first records (0 to 1, summing to 1) of each contestant that the client
 /// may meet, in the service's order. A choice that does not rotate is one of share 1.
@@ -13,14 +16,32 @@ pub fn shares(
     client: ClientNet,
     name: &[u8],
 ) -> Vec<(u16, f64)> {
-    let mut picks = Picks::default();
-    decide(service, standing, family, &client, name, &mut FirstTurn, &mut picks);
-    let Some(&first) = picks.as_slice().first() else { return Vec::new() };
-    match &standing.verdict {
-        Verdict::LastResort(field) => field_shares(Policy::RoundRobin, field, first),
-        Verdict::Choose(pool) => pool_shares(service, pool, first),
-        _ => Vec::new(),
-    }
+    let first_of = |standing: &Standing| {
+        let mut picks = Picks::default();
+        decide(service, standing, family, &client, name, &mut FirstTurn, &mut picks);
+        picks.as_slice().first().copied()
+    };
+    let Verdict::Choose(pool) = &standing.verdict else {
+        let first = first_of(standing);
+        return match (&standing.verdict, first) {
+            (Verdict::LastResort(field), Some(first)) => {
+                field_shares(Policy::RoundRobin, field, first)
+            }
+            _ => Vec::new(),
+        };
+    };
+    // Each pool by itself, as if there were no other.
+    let of_pool = |pool: &Pool| {
+        let standing = Standing { verdict: Verdict::Choose(pool.alone()), ..standing.clone() };
+        first_of(&standing).map_or_else(Vec::new, |first| pool_shares(service, pool, first))
+    };
+    let Some(trickle) = &pool.trickle else { return of_pool(pool) };
+    let flows = f64::from(trickle.share) / f64::from(ALL_CLIENTS);
+    let scaled = |shares: Vec<(u16, f64)>, by| shares.into_iter().map(move |(i, s)| (i, s * by));
+    let mut all: Vec<(u16, f64)> =
+        scaled(of_pool(pool), 1.0 - flows).chain(scaled(of_pool(&trickle.pool), flows)).collect();
+    all.sort_by_key(|(index, _)| *index);
+    all
 }
 
 fn pool_shares(service: &Service, pool: &Pool, first: u16) -> Vec<(u16, f64)> {
@@ -50,14 +71,14 @@ fn pool_shares(service: &Service, pool: &Pool, first: u16) -> Vec<(u16, f64)> {
 
 fn field_shares(policy: Policy, field: &Field, first: u16) -> Vec<(u16, f64)> {
     let contestants = field.contestants();
-    match policy {
-        Policy::RoundRobin | Policy::Random => {
+    match policy.rotation() {
+        Rotation::Even => {
             contestants.iter().map(|c| (c.index, 1.0 / contestants.len() as f64)).collect()
         }
-        Policy::Weighted => {
+        Rotation::ByWeight => {
             let total = field.total_weight() as f64;
             contestants.iter().map(|c| (c.index, c.weight.max(1) as f64 / total)).collect()
         }
-        _ => vec![(first, 1.0)],
+        Rotation::Fixed => vec![(first, 1.0)],
     }
 }

@@ -3,27 +3,39 @@
 //! The first record follows the field's wheel: 3:1 is 3:1 over every four answers. Further
 //! records of the same answer are drawn by weight from those not yet in it.
 
-use super::dice::Dice;
-use super::{Field, Picks};
+use super::draw::Draw;
+use super::policy::{Level, Reads, Rotation, Traits};
+use super::{Dice, Field};
 
-pub(super) fn pick(field: &Field, turn: u64, dice: &mut impl Dice, want: usize, picks: &mut Picks) {
+pub(super) const TRAITS: Traits = Traits {
+    name: "weighted",
+    level: Level::Any,
+    rotation: Rotation::ByWeight,
+    reads: Reads::Nothing,
+    ranks: false,
+    by_load: false,
+    keys: &[],
+};
+
+pub(super) fn pick(field: &Field, draw: &mut Draw<'_, impl Dice>) {
     let contestants = field.contestants();
-    picks.push(contestants[field.at_turn(turn)].index);
-    if want == 1 {
+    let turn = draw.turn();
+    draw.picks.push(contestants[field.at_turn(turn)].index);
+    if draw.want == 1 {
         return;
     }
     let mut rest = field.total_weight();
-    for _ in 1..want.min(contestants.len()) {
+    for _ in 1..draw.want.min(contestants.len()) {
         rest -= contestants
             .iter()
-            .filter(|c| picks.as_slice().last() == Some(&c.index))
+            .filter(|c| draw.picks.as_slice().last() == Some(&c.index))
             .map(|c| c.weight.max(1))
             .sum::<u64>();
-        let mut point = ((u128::from(dice.random()) * u128::from(rest)) >> 64) as u64;
-        for contestant in contestants.iter().filter(|c| !picks.contains(c.index)) {
+        let mut point = ((u128::from(draw.dice.random()) * u128::from(rest)) >> 64) as u64;
+        for contestant in contestants.iter().filter(|c| !draw.picks.contains(c.index)) {
             let weight = contestant.weight.max(1);
             if point < weight {
-                picks.push(contestant.index);
+                draw.picks.push(contestant.index);
                 break;
             }
             point -= weight;

@@ -14,9 +14,9 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::catalog::{Catalog, ServiceEntry};
-use crate::health::{Applied, HealthTable, Outcome, TargetKey, TargetStatus, Transition};
+use crate::health::{Applied, Health, HealthTable, Outcome, TargetKey, TargetStatus, Transition};
 use crate::model::{Family, ServiceId, TargetId};
-use crate::steer::{self, Standing};
+use crate::steer::{self, Conditions, Standing};
 
 use standings::{Pair, Standings};
 
@@ -113,7 +113,7 @@ impl Writer {
     /// that stay go on with their rotations.
     pub fn install(&mut self, mut catalog: Catalog, now: SystemTime) {
         let old = self.world.snapshot();
-        carry_turns(&old.catalog, &mut catalog);
+        carry_over(&old.catalog, &mut catalog);
         self.health.reload(&catalog.targets, now);
         let standings = assess_all(&catalog, &self.health);
         let generation = old.generation + 1;
@@ -162,8 +162,12 @@ impl Writer {
         touched.dedup();
         if !touched.is_empty() {
             let mut standings = old.standings.clone();
-            let assess = |id| (id, assess_one(old.service(id), &self.health));
-            standings.replace(touched.into_iter().map(assess));
+            // Services before those they are endpoints of.
+            touched.sort_by_key(|id| old.service(*id).depth);
+            for id in touched {
+                let pair = assess_one(old.service(id), &self.health, Some(&standings));
+                standings.replace([(id, pair)]);
+            }
             let (catalog, stale) = (old.catalog.clone(), old.stale.clone());
             self.publish(Snapshot { catalog, standings, stale, generation: old.generation });
             observed.published = true;
@@ -177,7 +181,16 @@ impl Writer {
 }
 
 fn assess_all(catalog: &Catalog, health: &HealthTable) -> Standings {
-    catalog.services.iter().map(|entry| assess_one(entry, health)).collect()
+    let mut standings: Standings =
+        catalog.services.iter().map(|entry| assess_one(entry, health, None)).collect();
+    let mut nesting: Vec<(ServiceId, &ServiceEntry)> =
+        (0..).map(ServiceId).zip(&catalog.services).filter(|(_, entry)| entry.depth > 0).collect();
+    nesting.sort_by_key(|(_, entry)| entry.depth);
+    for (id, entry) in nesting {
+        let pair = assess_one(entry, health, Some(&standings));
+        standings.replace([(id, pair)]);
+    }
+    standings
 }
 
 /// The services that use any of these targets.
@@ -186,22 +199,43 @@ fn users_of(catalog: &Catalog, targets: &[TargetKey]) -> HashSet<ServiceId> {
     users.flatten().copied().collect()
 }
 
-fn assess_one(entry: &ServiceEntry, health: &HealthTable) -> Pair {
-    let status = |target: TargetId| -> TargetStatus {
-        health.status(target).expect("the table is made for the catalog's targets")
-    };
-    Family::BOTH.map(|family| Arc::new(steer::assess(&entry.steering, family, &status).standing))
+/// What services depend on: targets, and services assessed before.
+struct Known<'k> {
+    health: &'k HealthTable,
+    standings: Option<&'k Standings>,
 }
 
-/// Services of the same name and as many rotations go on counting where they were.
-fn carry_turns(old: &Catalog, new: &mut Catalog) {
+impl Conditions for Known<'_> {
+    fn target(&self, target: TargetId) -> TargetStatus {
+        self.health.status(target).expect("the table is made for the catalog's targets")
+    }
+
+    fn service(&self, service: ServiceId, family: Family) -> TargetStatus {
+        let unknown = TargetStatus { health: Health::Unknown, near_flip: true };
+        self.standings.map_or(unknown, |standings| standings.get(service, family).status())
+    }
+}
+
+fn assess_one(entry: &ServiceEntry, health: &HealthTable, standings: Option<&Standings>) -> Pair {
+    let known = Known { health, standings };
+    Family::BOTH.map(|family| Arc::new(steer::stand(&entry.steering, family, &known)))
+}
+
+/// Services of the same name and as many rotations go on counting where they were; those with
+/// the same endpoints keep their pins.
+fn carry_over(old: &Catalog, new: &mut Catalog) {
     let by_name: HashMap<&str, &ServiceEntry> =
         old.services.iter().map(|entry| (entry.steering.name.as_str(), entry)).collect();
     for entry in &mut new.services {
-        if let Some(before) = by_name.get(entry.steering.name.as_str())
-            && before.turns.slots() == entry.turns.slots()
-        {
+        let Some(before) = by_name.get(entry.steering.name.as_str()) else { continue };
+        if before.turns.slots() == entry.turns.slots() {
             entry.turns = Arc::clone(&before.turns);
+        }
+        if let (Some((_, pins)), Some((_, kept))) = (&mut entry.pins, &before.pins)
+            && before.steering.endpoint_ids == entry.steering.endpoint_ids
+            && pins.capacity() == kept.capacity()
+        {
+            *pins = Arc::clone(kept);
         }
     }
 }

@@ -53,9 +53,8 @@ mod tests {
     use crate::steer::{Reason, Verdict};
 
     fn pair(ttl: u32) -> Pair {
-        [0, 1].map(|_| {
-            Arc::new(Standing { verdict: Verdict::ServFail, ttl, reason: Reason::AllDown })
-        })
+        let standing = Standing::new(Verdict::ServFail, Reason::AllDown);
+        [0, 1].map(|_| Arc::new(Standing { ttl, ..standing.clone() }))
     }
 
     fn ttl(standings: &Standings, id: usize) -> u32 {

@@ -8,12 +8,14 @@ use serde::Serialize;
 use crate::catalog::{Catalog, ServiceEntry};
 use crate::engine::client_of;
 use crate::geo::{Database, OverrideTarget, distances};
-use crate::health::{Health, HealthTable, Saved, TargetStatus};
+use crate::health::{Condition, Health, HealthTable, Saved, TargetStatus};
 use crate::model::{
-    ClientNet, Coordinates, Endpoint, Files, LookupName, RecordType, SiteId, TargetId, WireName,
+    ClientNet, Coordinates, Family, Files, LookupName, RecordType, ServiceId, SiteId, TargetId,
+    WireName,
 };
 use crate::steer::{
-    self, Assessment, Decision, Fate, FirstTurn, Outcome, Picks, Reason, Removal, Verdict,
+    self, Assessment, Conditions, Decision, Endpoint, Fate, FirstTurn, Outcome, Picks, Reason,
+    Removal, Verdict,
 };
 use crate::wire::ClientSubnet;
 
@@ -33,7 +35,7 @@ pub(super) struct Setting<'c> {
 }
 
 /// One explanation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Report {
     pub(super) name: String,
     #[serde(rename = "type")]
@@ -63,7 +65,7 @@ pub(super) struct Report {
 }
 
 /// Where the client is, and who says so.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct LocationReport {
     pub(super) latitude: f64,
     pub(super) longitude: f64,
@@ -77,7 +79,7 @@ pub(super) struct LocationReport {
 }
 
 /// One site in the client's order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct RankedReport {
     pub(super) site: String,
     /// Sites of the same step are as good as each other.
@@ -88,7 +90,7 @@ pub(super) struct RankedReport {
 }
 
 /// One endpoint and what became of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct CandidateReport {
     pub(super) endpoint: String,
     pub(super) site: String,
@@ -134,15 +136,6 @@ impl<'c> Setting<'c> {
         Ok(Self { catalog, databases, health, health_source, down })
     }
 
-    fn status(&self, target: TargetId) -> TargetStatus {
-        let assumed = TargetStatus { health: Health::Up, near_flip: false };
-        if target == TAKEN_DOWN {
-            return TargetStatus { health: Health::Down, near_flip: false };
-        }
-        let known = self.health.status(target).filter(|s| s.health != Health::Unknown);
-        known.unwrap_or(assumed)
-    }
-
     fn site_name(&self, site: SiteId) -> &str {
         &self.catalog.sites[usize::from(site.0)].name
     }
@@ -153,7 +146,7 @@ impl<'c> Setting<'c> {
         for endpoint in &mut service.endpoints {
             let site = self.site_name(endpoint.site);
             if self.down.iter().any(|word| word == site || is_endpoint(endpoint, word)) {
-                endpoint.probe = Some(TAKEN_DOWN);
+                endpoint.condition = Some(Condition::Target(TAKEN_DOWN));
             }
         }
         service
@@ -221,6 +214,22 @@ impl<'c> Setting<'c> {
                 }
             })
             .collect()
+    }
+}
+
+impl Conditions for Setting<'_> {
+    /// What is known, and is not taken down; else all is well.
+    fn target(&self, target: TargetId) -> TargetStatus {
+        if target == TAKEN_DOWN {
+            return TargetStatus::of(Health::Down);
+        }
+        let known = self.health.status(target).filter(|s| s.health != Health::Unknown);
+        known.unwrap_or(TargetStatus::of(Health::Up))
+    }
+
+    fn service(&self, service: ServiceId, family: Family) -> TargetStatus {
+        let service = self.with_down(&self.catalog.services[service.0 as usize]);
+        steer::stand(&service, family, self).status()
     }
 }
 
@@ -298,6 +307,11 @@ impl Report {
         net: ClientNet,
         seen: &mut Vec<WireName>,
     ) -> Result<(), anyhow::Error> {
+        if let Some(mut nested) = self.next.take() {
+            nested.follow(setting, qtype, client, net, seen)?;
+            self.go_on(nested);
+            return Ok(());
+        }
         let alias = self.choice.first().filter(|text| text.parse::<IpAddr>().is_err());
         let Some(alias) = alias.and_then(|text| text.parse::<WireName>().ok()) else {
             return Ok(());
@@ -309,14 +323,19 @@ impl Report {
         seen.push(alias.clone());
         let mut next = Self::of_one(setting, &alias, qtype, client, net)?;
         next.follow(setting, qtype, client, net, seen)?;
+        self.go_on(Box::new(next));
+        Ok(())
+    }
+
+    /// Takes over what a decision led to.
+    fn go_on(&mut self, next: Box<Self>) {
         if !next.choice.is_empty() {
             self.choice.clone_from(&next.choice);
         }
         self.rotates |= next.rotates;
         self.rcode.clone_from(&next.rcode);
         self.scope = self.scope.max(next.scope);
-        self.next = Some(Box::new(next));
-        Ok(())
+        self.next = Some(next);
     }
 
     /// Turns bits read into the scope claimed: none for a client without ECS of its own, and
@@ -348,7 +367,7 @@ impl Report {
             self.reason = "a service has nothing of this type".to_owned();
             return;
         };
-        let assessment = steer::assess(&service, family, &|target| setting.status(target));
+        let assessment = steer::assess(&service, family, 0, setting);
         let standing = &assessment.standing;
         let wire = name.as_wire();
         let (mut dice, mut picks) = (FirstTurn, Picks::default());
@@ -358,6 +377,28 @@ impl Report {
         self.candidates = candidates(setting, &service, &assessment, &shares);
         self.rotates = shares.len() > 1;
         self.say(&service, &decision, &picks, &standing.verdict);
+        if let Some(nested) = service.nested(&picks) {
+            self.go_into(setting, nested, name, qtype, client, &decision);
+        }
+    }
+
+    /// Goes on with the service that was chosen: the answer is its own.
+    fn go_into(
+        &mut self,
+        setting: &Setting<'_>,
+        nested: ServiceId,
+        name: &WireName,
+        qtype: RecordType,
+        client: ClientNet,
+        outer: &Decision,
+    ) {
+        let mut next = Self { service: None, next: None, ..self.clone() };
+        let entry = &setting.catalog.services[nested.0 as usize];
+        next.decide(setting, entry, name, qtype, client);
+        next.ttl = next.ttl.map(|ttl| ttl.min(outer.ttl));
+        self.ttl = next.ttl;
+        self.choice.clear();
+        self.go_on(Box::new(next));
     }
 
     fn say(
@@ -397,12 +438,14 @@ fn candidates(
             weight: endpoint.weight.get(),
             tier: endpoint.tier,
             admin_state: endpoint.admin.to_string(),
-            health: match endpoint.probe {
-                Some(target) => setting.status(target).health.to_string(),
+            health: match &endpoint.condition {
+                Some(condition) => {
+                    condition.status(&|target| setting.target(target)).health.to_string()
+                }
                 None => "unchecked".to_owned(),
             },
             removed_by: match fate {
-                Fate::Candidate => None,
+                Fate::Candidate | Fate::Trickle => None,
                 Fate::Removed(removal) => Some(step_name(*removal)),
             },
             share: shares
@@ -416,6 +459,7 @@ fn candidates(
 fn step_name(removal: Removal) -> &'static str {
     match removal {
         Removal::OtherFamily => "family",
+        Removal::View => "view",
         Removal::Disabled => "disabled",
         Removal::Draining => "draining",
         Removal::ForcedDown => "forced-down",
@@ -438,6 +482,7 @@ fn in_words(reason: Reason, verdict: &Verdict) -> String {
         Reason::AllDown => "everything is down (all_down)",
         Reason::FamilyDown => "this family is down, the other is not: an empty answer",
         Reason::NoSuchFamily => "the service has no endpoint of this family",
+        Reason::NotForClient => "the service has no endpoint of this family for this client",
     };
     match verdict {
         Verdict::NoData { ttl_cap: Some(cap) } => format!("{text}; remembered {cap} s at most"),

@@ -26,7 +26,11 @@ impl fmt::Display for Text<'_> {
         writeln!(f)?;
         field(f, "because", &report.reason)?;
         if let Some(next) = &report.next {
-            field(f, "alias", &format!("to {}, which is ours", next.name))?;
+            let to = match next.name == report.name {
+                true => format!("service {}", next.service.as_deref().unwrap_or_default()),
+                false => format!("{}, which is ours", next.name),
+            };
+            field(f, "leads to", &to)?;
         }
         answer(f, report)?;
         match &report.next {

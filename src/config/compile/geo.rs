@@ -20,7 +20,6 @@ use crate::geo::{
     restore,
 };
 use crate::model::{Files, SiteId};
-use crate::steer::Policy;
 
 use super::{Work, overrides};
 
@@ -33,7 +32,7 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
     let wanted: Vec<RankingSpec> = spec
         .services
         .iter()
-        .filter(|service| service.steering.policy.value == Policy::GeoProximity)
+        .filter(|service| service.steering.policy.value.measures_distance())
         .map(|service| ranking_spec(spec, service))
         .collect();
 

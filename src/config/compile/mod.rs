@@ -7,6 +7,7 @@
 mod checks;
 mod geo;
 mod limits;
+mod nested;
 mod overrides;
 mod services;
 mod zones;
@@ -21,6 +22,8 @@ use super::Reading;
 use super::diagnostic::Diagnostics;
 use super::source::Source;
 use super::spec::{Pointers, Spec};
+
+use nested::Nesting;
 
 /// Reads and compiles a configuration with everything it points to. What `previous` has in
 /// common with it is used again.
@@ -66,7 +69,7 @@ pub struct Refused {
 /// Looks into the files of a configuration that is wrong itself, so that their errors are
 /// told in the same go.
 fn check_pointers(pointers: &Pointers, work: &mut Work<'_>) {
-    zones::compile(&pointers.zones, &[], work, None);
+    zones::compile(&pointers.zones, &[], &Nesting::of(&[]), work, None);
     let octets = geo::read_databases(&pointers.databases, work);
     geo::open_databases(&pointers.databases, octets, work);
 }
@@ -77,7 +80,8 @@ fn compile(
     previous: Option<&Catalog>,
 ) -> Result<Catalog, Refused> {
     let checks = checks::compile(&spec.checks, &mut work);
-    let zones = zones::compile(&spec.zones, &spec.services, &mut work, previous);
+    let nesting = Nesting::of(&spec.services);
+    let zones = zones::compile(&spec.zones, &spec.services, &nesting, &mut work, previous);
     let geo = geo::compile(spec, &mut work, previous);
     let (Some(checks), Some(zones), Some(geo)) = (checks, zones, geo) else {
         return Err(work.refused());
@@ -85,7 +89,7 @@ fn compile(
     if !work.diagnostics.is_empty() {
         return Err(work.refused());
     }
-    let compiled = services::compile(spec, &checks, &geo);
+    let compiled = services::compile(spec, &nesting, &checks, &geo);
     Ok(Catalog {
         settings: settings(spec),
         sites: spec

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::catalog::{Geo, ServiceEntry};
-use crate::config::spec::{AllDown as AllDownSpec, LastResort, ServiceSpec, Spec};
-use crate::health::{Check, Target, TargetKey};
-use crate::model::{AdminState, Endpoint, EndpointTarget, ServiceId, SiteId, TargetId};
-use crate::steer::{AllDown, Geography, HashKey, Policy, Service, Turns, stable_id};
+use crate::config::spec::{AllDown as AllDownSpec, LastResort, ServiceSpec, Spec, TargetSpec};
+use crate::health::{Check, Condition, Target, TargetKey};
+use crate::model::{AdminState, EndpointTarget, ServiceId, SiteId, TargetId};
+use crate::steer::{AllDown, Endpoint, Geography, HashKey, Pins, Service, Shed, Turns, stable_id};
 
 use super::geo::ranking_spec;
+use super::nested::Nesting;
 
 /// Everything services compile to.
 pub(super) struct Compiled {
@@ -18,13 +19,19 @@ pub(super) struct Compiled {
     pub(super) users_of_target: HashMap<TargetKey, Vec<ServiceId>>,
 }
 
-pub(super) fn compile(spec: &Spec, checks: &[Arc<Check>], geo: &Geo) -> Compiled {
+pub(super) fn compile(
+    spec: &Spec,
+    nesting: &Nesting,
+    checks: &[Arc<Check>],
+    geo: &Geo,
+) -> Compiled {
     let mut targets = Targets::default();
-    let services = (0..)
+    let services: Vec<ServiceEntry> = (0..)
         .map(ServiceId)
         .zip(&spec.services)
-        .map(|(id, service)| compile_one(spec, service, id, checks, geo, &mut targets))
+        .map(|(id, service)| compile_one(spec, nesting, service, id, checks, geo, &mut targets))
         .collect();
+    targets.hand_up(&services);
     Compiled { services, targets: targets.all, users_of_target: targets.users }
 }
 
@@ -48,10 +55,33 @@ impl Targets {
             TargetId(self.all.len() as u32 - 1)
         })
     }
+
+    /// Makes every service a user of the targets of those nested in it.
+    fn hand_up(&mut self, services: &[ServiceEntry]) {
+        let mut parents: HashMap<ServiceId, Vec<ServiceId>> = HashMap::new();
+        for (id, entry) in (0..).map(ServiceId).zip(services) {
+            for child in entry.steering.nested_services() {
+                parents.entry(child).or_default().push(id);
+            }
+        }
+        if parents.is_empty() {
+            return;
+        }
+        for users in self.users.values_mut() {
+            let mut next = 0;
+            while let Some(user) = users.get(next) {
+                let above = parents.get(user).into_iter().flatten();
+                let new: Vec<_> = above.copied().filter(|id| !users.contains(id)).collect();
+                users.extend(new);
+                next += 1;
+            }
+        }
+    }
 }
 
 fn compile_one(
     spec: &Spec,
+    nesting: &Nesting,
     service: &ServiceSpec,
     id: ServiceId,
     checks: &[Arc<Check>],
@@ -70,13 +100,17 @@ fn compile_one(
         if !sites.iter().any(|(known, _)| *known == site) {
             sites.push((site, stable_id(site_name(site))));
         }
-        let probe = service.check.as_ref().zip(endpoint.probe).map(|(check, address)| {
+        let condition = service.check.as_ref().zip(endpoint.probe).map(|(check, address)| {
             let check = Arc::clone(&checks[check.value.0]);
             // No host of the service's own: were it part of the target, two services on one
             // back end would probe it twice.
-            targets.add(Target::new(check, address, None), id)
+            Condition::Target(targets.add(Target::new(check, address, None), id))
         });
-        let target = endpoint.target.value.clone();
+        let target = match &endpoint.target.value {
+            TargetSpec::Address(address) => EndpointTarget::Address(*address),
+            TargetSpec::Alias(name) => EndpointTarget::Alias(name.clone()),
+            TargetSpec::Service(name) => EndpointTarget::Service(nesting.endpoint(name)),
+        };
         endpoint_ids.push(stable_id(&format!("{}/{target}", site_name(site))));
         endpoints.push(Endpoint {
             site,
@@ -84,16 +118,26 @@ fn compile_one(
             weight: endpoint.weight,
             tier: endpoint.tier,
             admin: stronger(spec.sites[usize::from(site.0)].admin_state, endpoint.admin_state),
-            probe,
+            condition,
+            fences: 0,
         });
     }
     let name = service.name.value.clone();
     let seed = stable_id(steering.affinity_group.as_deref().unwrap_or(&name));
-    let geography = (steering.policy.value == Policy::GeoProximity).then(|| {
+    let geography = steering.policy.value.measures_distance().then(|| {
         let spec = ranking_spec(spec, service);
-        let map = geo.maps.get(&spec).expect("a map is built for every geo-proximity service");
+        let map =
+            geo.maps.get(&spec).expect("a map is built for every service that measures distance");
         Geography { map: Arc::clone(map), spec }
     });
+    let shed_of = |site: SiteId| steering.sheds.iter().find(|(of, _)| *of == site);
+    let sheds = match steering.sheds.is_empty() {
+        true => Vec::new(),
+        false => {
+            let sheds = sites.iter().map(|(site, _)| shed_of(*site));
+            sheds.map(|shed| shed.map_or_else(Shed::default, |(_, shed)| *shed)).collect()
+        }
+    };
     let steering = Service {
         name,
         policy: steering.policy.value,
@@ -108,10 +152,16 @@ fn compile_one(
         panic_threshold: steering.panic_threshold,
         hash: HashKey { seed, v4_bits: steering.hash_prefix_v4, v6_bits: steering.hash_prefix_v6 },
         geography,
+        sheds,
+        trickle: steering.trickle,
+        locality: steering.locality,
+        sticky: steering.sticky,
+        learns_load: false,
     };
     let turns = Arc::new(Turns::new(steering.turn_slots()));
     let names = service.names.iter().map(|name| name.value.clone()).collect();
-    ServiceEntry { steering, names, turns }
+    let pins = steering.sticky.map(|sticky| (sticky, Arc::new(Pins::new(sticky.table_size))));
+    ServiceEntry { steering, names, turns, pins, depth: nesting.depth(id) }
 }
 
 /// A person's word about a site and about an endpoint there: the one that stops more

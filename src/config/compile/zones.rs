@@ -16,6 +16,7 @@ use crate::model::{Files, RecordType, ServiceId, WireName};
 use crate::zone::{Zone, ZoneError, ZoneTable, read_master_file};
 
 use super::Work;
+use super::nested::Nesting;
 
 /// The names of services of one zone.
 type Names = Vec<(WireName, ServiceId)>;
@@ -32,6 +33,7 @@ pub(super) struct Compiled {
 pub(super) fn compile(
     zones: &[ZoneSpec],
     services: &[ServiceSpec],
+    nesting: &Nesting,
     work: &mut Work<'_>,
     previous: Option<&Catalog>,
 ) -> Option<Compiled> {
@@ -39,7 +41,7 @@ pub(super) fn compile(
     let mut compiled = Compiled::default();
     let mut complete = true;
     for (zone, names) in zones.iter().zip(&names) {
-        match compile_one(work, zone, names, services, previous) {
+        match compile_one(work, zone, names, nesting, previous) {
             Ok((tree, source)) => {
                 compiled.table.insert(tree);
                 compiled.sources.insert(zone.name.value.clone(), source);
@@ -60,7 +62,7 @@ fn compile_one(
     work: &mut Work<'_>,
     spec: &ZoneSpec,
     names: &[(WireName, ServiceId)],
-    services: &[ServiceSpec],
+    nesting: &Nesting,
     previous: Option<&Catalog>,
 ) -> Result<(Arc<Zone>, ZoneSource), Vec<ZoneError>> {
     let path = &spec.file.value;
@@ -68,7 +70,7 @@ fn compile_one(
         Some(kept) => kept,
         None => build(work, spec, names)?,
     };
-    let errors = crowded_aliases(&zone, names, services, path);
+    let errors = crowded_aliases(&zone, names, nesting, path);
     if errors.is_empty() { Ok((zone, source)) } else { Err(errors) }
 }
 
@@ -121,10 +123,10 @@ fn hash_of(names: &[(WireName, ServiceId)]) -> u64 {
 fn crowded_aliases(
     zone: &Zone,
     names: &[(WireName, ServiceId)],
-    services: &[ServiceSpec],
+    nesting: &Nesting,
     file: &Path,
 ) -> Vec<ZoneError> {
-    let may_be_alias = |id: &ServiceId| services[id.0 as usize].may_answer_alias();
+    let may_be_alias = |id: &ServiceId| nesting.has_alias(*id);
     let aliases: HashMap<&WireName, ServiceId> =
         names.iter().filter(|(_, id)| may_be_alias(id)).map(|(name, id)| (name, *id)).collect();
     if aliases.is_empty() {

@@ -1,5 +1,6 @@
 //! The endpoints of a service: what is answered, from where, and where it is probed.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::check::{CheckIndex, Checks};
@@ -9,7 +10,7 @@ use crate::config::source::{At, Spanned};
 use crate::config::table::{Read, Table, Value};
 use crate::config::unique::Unique;
 use crate::config::value::{admin_state, domain_name, integer, record_address, spanned, word};
-use crate::model::{AdminState, EndpointTarget, SiteId, Weight, WireName};
+use crate::model::{AdminState, SiteId, Weight, WireName};
 use crate::steer::Policy;
 
 /// One endpoint.
@@ -20,7 +21,7 @@ pub struct EndpointSpec {
     /// Where it runs.
     pub site: Spanned<SiteId>,
     /// What is answered.
-    pub target: Spanned<EndpointTarget>,
+    pub target: Spanned<TargetSpec>,
     /// Its share.
     pub weight: Weight,
     /// Lower tiers are used first.
@@ -29,6 +30,27 @@ pub struct EndpointSpec {
     pub probe: Option<SocketAddr>,
     /// A person's word.
     pub admin_state: AdminState,
+}
+
+/// What an endpoint answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TargetSpec {
+    /// An A or AAAA record.
+    Address(IpAddr),
+    /// A CNAME record.
+    Alias(WireName),
+    /// Whatever the service of this name answers; there is one, and none leads back to itself.
+    Service(String),
+}
+
+impl fmt::Display for TargetSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Alias(name) => name.fmt(f),
+            Self::Service(name) => name.fmt(f),
+        }
+    }
 }
 
 /// Reads the endpoints of one service, and keeps what holds among them.
@@ -43,7 +65,7 @@ pub(super) struct EndpointReader<'s> {
     pub own_sites: Vec<SiteId>,
     /// Whether every site could be read.
     pub complete: bool,
-    pub targets: Unique<EndpointTarget>,
+    pub targets: Unique<TargetSpec>,
 }
 
 impl EndpointReader<'_> {
@@ -77,22 +99,34 @@ impl EndpointReader<'_> {
             return Ok(());
         }
         self.own_sites.push(site.value);
-        if self.policy == Ok(Policy::GeoProximity) && self.sites.lacks_location(site.value) {
+        let measures = self.policy.is_ok_and(Policy::measures_distance);
+        if measures && self.sites.lacks_location(site.value) {
             let name = self.sites.name(site.value).to_owned();
             return Err(table.reader().report(&site.at, Problem::NoLocation { site: name }));
         }
         Ok(())
     }
 
-    fn target(&mut self, table: &mut Table<'_>) -> Read<Spanned<EndpointTarget>> {
-        let target = match (table.take("address"), table.take("cname")) {
-            (Some(address), None) => {
-                spanned(|value| record_address(value).map(EndpointTarget::Address))(&address)
+    fn target(&mut self, table: &mut Table<'_>) -> Read<Spanned<TargetSpec>> {
+        let mut given: Vec<(&'static str, Read<Spanned<TargetSpec>>)> = Vec::new();
+        for key in ["address", "cname", "service"] {
+            given.extend(table.take(key).map(|value| {
+                let read = spanned(|value| match key {
+                    "address" => record_address(value).map(TargetSpec::Address),
+                    "cname" => alias(value).map(TargetSpec::Alias),
+                    _ => word(value).map(TargetSpec::Service),
+                })(&value);
+                (key, read)
+            }));
+        }
+        let mut given = given.into_iter();
+        let target = match (given.next(), given.next()) {
+            (Some((_, target)), None) => target?,
+            (Some((one, _)), Some((other, _))) => {
+                return Err(table.refuse(Problem::Both(one, other)));
             }
-            (None, Some(cname)) => spanned(|value| alias(value).map(EndpointTarget::Alias))(&cname),
-            (Some(_), Some(_)) => Err(table.refuse(Problem::Both("address", "cname"))),
-            (None, None) => Err(table.refuse(Problem::Neither("address", "cname"))),
-        }?;
+            (None, _) => return Err(table.refuse(Problem::Neither("address", "cname"))),
+        };
         self.targets.admit(table.reader(), &target, &target.to_string())?;
         Ok(target)
     }
@@ -104,12 +138,20 @@ impl EndpointReader<'_> {
     /// | no `probe` | the endpoint's | the check's |
     /// | `probe = "ADDRESS"` | the probe's | the check's |
     /// | `probe = "ADDRESS:PORT"` | the probe's | the probe's |
+    ///
+    /// A service is not probed: it is as healthy as what it would answer.
     fn probe(
         &self,
         table: &Table<'_>,
         probe: Option<Spanned<ProbeAddress>>,
-        target: &Read<Spanned<EndpointTarget>>,
+        target: &Read<Spanned<TargetSpec>>,
     ) -> Read<Option<SocketAddr>> {
+        if target.as_ref().is_ok_and(|target| matches!(target.value, TargetSpec::Service(_))) {
+            return match probe {
+                Some(probe) => Err(table.reader().report(&probe.at, Problem::ProbeOfService)),
+                None => Ok(None),
+            };
+        }
         let Some(check) = self.check? else {
             return match probe {
                 Some(probe) => Err(table.reader().report(&probe.at, Problem::ProbeWithoutCheck)),
@@ -129,8 +171,8 @@ impl EndpointReader<'_> {
             (Some(probe), _) => Ok(probe.value.0),
             (None, Err(reported)) => Err(*reported),
             (None, Ok(target)) => match target.value {
-                EndpointTarget::Address(address) => Ok(address),
-                EndpointTarget::Alias(_) => {
+                TargetSpec::Address(address) => Ok(address),
+                TargetSpec::Alias(_) | TargetSpec::Service(_) => {
                     Err(table.reader().report(&target.at, Problem::AliasWithoutProbe))
                 }
             },

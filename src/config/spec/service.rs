@@ -7,19 +7,20 @@ use std::net::IpAddr;
 use toml::de::DeValue;
 
 use super::check::{CheckIndex, Checks};
-use super::endpoint::{EndpointReader, EndpointSpec, alias};
+use super::endpoint::{EndpointReader, EndpointSpec, TargetSpec, alias};
+use super::nesting;
 use super::site::Sites;
 use super::steering::{self, SteeringSpec};
 use super::zone::Zones;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
-use crate::config::table::{Read, Table, Value};
+use crate::config::table::{Read, Reader, Table, Value};
 use crate::config::unique::Unique;
 use crate::config::value::{
     all, bare, choice, distinct, domain_name, integer, non_empty, one_or_many, record_address,
     span_of_time, spanned,
 };
-use crate::model::{EndpointTarget, SiteId, TtlRange, WireName};
+use crate::model::{SiteId, TtlRange, WireName};
 
 /// Endpoints of one service: far more than an answer could ever be chosen from with sense,
 /// and few enough that they and the last resort are counted in 16 bits.
@@ -49,7 +50,7 @@ pub struct ServiceSpec {
 impl ServiceSpec {
     /// Whether any answer may be a CNAME.
     pub fn may_answer_alias(&self) -> bool {
-        let is_alias = |e: &EndpointSpec| matches!(e.target.value, EndpointTarget::Alias(_));
+        let is_alias = |e: &EndpointSpec| matches!(e.target.value, TargetSpec::Alias(_));
         matches!(self.all_down, AllDown::LastResort(LastResort::Alias(_)))
             || self.endpoints.iter().any(is_alias)
     }
@@ -108,7 +109,17 @@ impl Services {
         let mut services = Self { specs: Vec::new(), used_sites: HashSet::new(), complete: true };
         services.read_all(root, &surroundings);
         more(&mut |mut root| services.read_all(&mut root, &surroundings));
+        services.check_nesting(root.reader(), zones);
         services
+    }
+
+    /// Refuses endpoints that are services which are not there, or lead back to themselves.
+    fn check_nesting(&mut self, reader: &Reader<'_>, zones: &Zones) {
+        let read: Vec<&ServiceSpec> = self.specs.iter().flatten().collect();
+        let is_complete = read.len() == self.specs.len();
+        if let Err(reported) = nesting::check(&read, is_complete, reader, zones) {
+            self.specs.push(Err(reported));
+        }
     }
 
     fn read_all(&mut self, root: &mut Table<'_>, surroundings: &Surroundings<'_>) {
@@ -311,8 +322,8 @@ fn check_aliases(
 ) -> Read<()> {
     let (Ok(names), Ok(endpoints)) = (names, endpoints) else { return Ok(()) };
     let aliases = endpoints.iter().flatten().filter_map(|endpoint| match &endpoint.target.value {
-        EndpointTarget::Alias(alias) => Some((alias, &endpoint.target.at)),
-        EndpointTarget::Address(_) => None,
+        TargetSpec::Alias(alias) => Some((alias, &endpoint.target.at)),
+        TargetSpec::Address(_) | TargetSpec::Service(_) => None,
     });
     let last_resort = match all_down {
         Ok(AllDown::LastResort(LastResort::Alias(alias))) => Some((&alias.value, &alias.at)),

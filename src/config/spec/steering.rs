@@ -1,15 +1,19 @@
 //! How a service chooses: its policy, and the numbers that shape it. What they mean is in
 //! the steer room.
 
+use std::time::Duration;
+
 use super::site::Sites;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
 use crate::config::value::{
-    all, bare, choice, distinct, integer, number, one_or_many, spanned, word,
+    all, bare, choice, distinct, integer, number, one_or_many, span_of_time, spanned, word,
 };
 use crate::model::SiteId;
-use crate::steer::{MinHealthy, Policy, WithinSite};
+use crate::steer::{
+    Capacity, Failback, Locality, LocalityKey, MinHealthy, Policy, Shed, Sticky, WithinSite,
+};
 
 /// How a service chooses.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,20 +38,15 @@ pub struct SteeringSpec {
     pub hash_prefix_v4: u8,
     /// How much of an IPv6 client address is hashed, in bits.
     pub hash_prefix_v6: u8,
+    /// Who leaves clients to others, and from when on; all have endpoints of the service.
+    pub sheds: Vec<(SiteId, Shed)>,
+    /// The share of answers that goes to the tier in waiting, 0 to 1.
+    pub trickle: f64,
+    /// How clients are pinned, if they are.
+    pub sticky: Option<Sticky>,
+    /// What is held together; there for the policy locality.
+    pub locality: Option<Locality>,
 }
-
-/// All policies; the last is the only one that makes no sense inside a site.
-const POLICIES: &[(&str, Policy)] = &[
-    (Policy::RoundRobin.name(), Policy::RoundRobin),
-    (Policy::Random.name(), Policy::Random),
-    (Policy::Weighted.name(), Policy::Weighted),
-    (Policy::Failover.name(), Policy::Failover),
-    (Policy::Hash.name(), Policy::Hash),
-    (Policy::NameHash.name(), Policy::NameHash),
-    (Policy::GeoProximity.name(), Policy::GeoProximity),
-];
-
-const WITHIN_SITE: &[(&str, Policy)] = POLICIES.split_at(POLICIES.len() - 1).0;
 
 /// What draws clients to a site (above 0) or keeps them away, -99 to 99.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +68,9 @@ impl SteeringSpec {
         sites: &Sites,
         own_sites: Option<&[SiteId]>,
     ) -> Read<Self> {
-        let within_site = table.optional("within_site", choice("within-site policy", WITHIN_SITE));
+        let inner = |policy: &Policy| WithinSite::new(*policy).is_some();
+        let within_site =
+            table.optional("within_site", choice("within-site policy", &words(inner)));
         if let (Ok(policy), Ok(within_site)) = (&policy, &within_site) {
             refuse_unused_keys(table, policy.value, *within_site);
         }
@@ -83,10 +84,13 @@ impl SteeringSpec {
         let affinity_group = table.optional("affinity_group", word);
         let hash_prefix_v4 = table.or("hash_prefix_v4", 24, integer(0u8..=32));
         let hash_prefix_v6 = table.or("hash_prefix_v6", 56, integer(0u8..=128));
+        let sheds = own.sheds(table);
+        let trickle = table.or("trickle", 0.0, number(0.0..=1.0));
+        let sticky = table.optional("sticky", read_sticky);
+        let locality = read_locality(table);
         let policy = policy?;
         Ok(Self {
             within_site: within_site?.and_then(WithinSite::new),
-            policy,
             min_healthy: min_healthy?,
             panic_threshold: panic_threshold?,
             default_order: default_order?,
@@ -95,42 +99,109 @@ impl SteeringSpec {
             affinity_group: affinity_group?,
             hash_prefix_v4: hash_prefix_v4?,
             hash_prefix_v6: hash_prefix_v6?,
+            sheds: sheds?,
+            trickle: trickle?,
+            sticky: sticky?,
+            locality: Some(locality?).filter(|_| policy.value == Policy::Locality),
+            policy,
         })
     }
 }
 
 /// Reads the word for a policy.
 pub(super) fn policy(value: &Value<'_>) -> Read<Spanned<Policy>> {
-    spanned(choice("policy", POLICIES))(value)
+    spanned(choice("policy", &words(|_| true)))(value)
 }
+
+/// The names of some policies.
+fn words(which: impl Fn(&Policy) -> bool) -> Vec<(&'static str, Policy)> {
+    let some = Policy::ALL.iter().filter(|policy| which(policy));
+    some.map(|policy| (policy.name(), *policy)).collect()
+}
+
+/// Keys that not every policy uses; each policy says which.
+const POLICY_KEYS: &[&str] = &[
+    "bias",
+    "tolerance_km",
+    "default_order",
+    "affinity_group",
+    "hash_prefix_v4",
+    "hash_prefix_v6",
+    "locality_key",
+    "locality_bound",
+];
+
+/// Keys of sites that leave clients to the next in a ranking.
+const SHEDDING_KEYS: &[&str] = &["shed", "capacity"];
+
+/// What is hashed to tell whom a site leaves to others, and who is pinned.
+const HASHED: &[&str] = &["affinity_group", "hash_prefix_v4", "hash_prefix_v6"];
 
 /// Refuses keys that would be read and never used.
 ///
 /// | key | used by |
 /// |---|---|
-/// | `bias`, `tolerance_km` | geo-proximity |
-/// | `default_order` | geo-proximity, failover |
-/// | `affinity_group` | geo-proximity (sites at a tie), hash, name-hash |
-/// | `hash_prefix_v4`, `hash_prefix_v6` | geo-proximity (sites at a tie), hash |
+/// | one of [`POLICY_KEYS`] | policies that name it |
+/// | `shed`, `capacity` | policies with an order of preference |
+/// | one of [`HASHED`] | those two and `sticky` as well |
 fn refuse_unused_keys(table: &mut Table<'_>, policy: Policy, within: Option<Policy>) {
-    let is_geo = policy == Policy::GeoProximity;
-    let hashes = is_geo || policy == Policy::Hash || within == Some(Policy::Hash);
-    let hashes_names = policy == Policy::NameHash || within == Some(Policy::NameHash);
-    let mut refuse = |used: bool, keys: &[&'static str], wanted: &str| {
-        if !used {
-            table.refuse_keys(keys, |key| Problem::NotHere {
+    let refuse = |table: &mut Table<'_>, key, wanted: &dyn Fn(&Policy) -> bool| {
+        if !wanted(&policy) && !within.is_some_and(|within| wanted(&within)) {
+            let names: Vec<&str> = words(wanted).into_iter().map(|(name, _)| name).collect();
+            table.refuse_keys(&[key], |key| Problem::NotHere {
                 key,
-                wanted: wanted.to_owned(),
+                wanted: enumerated(&names),
                 actual: policy.name().to_owned(),
             });
         }
     };
-    refuse(is_geo, &["bias", "tolerance_km"], "geo-proximity");
-    let ordered = is_geo || policy == Policy::Failover;
-    refuse(ordered, &["default_order"], "geo-proximity and failover");
-    let grouped = hashes || hashes_names;
-    refuse(grouped, &["affinity_group"], "geo-proximity, hash and name-hash");
-    refuse(hashes, &["hash_prefix_v4", "hash_prefix_v6"], "geo-proximity and hash");
+    let hashes = SHEDDING_KEYS.iter().chain(&["sticky"]).any(|key| table.has(key));
+    for key in POLICY_KEYS {
+        if !(hashes && HASHED.contains(key)) {
+            refuse(table, key, &|policy| policy.uses(key));
+        }
+    }
+    for key in SHEDDING_KEYS {
+        refuse(table, key, &|policy| policy.ranks());
+    }
+}
+
+/// `a, b and c`.
+fn enumerated(names: &[&str]) -> String {
+    match names {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        _ => names.join(""),
+    }
+}
+
+/// `{ timeout = "5m", failback = "sticky", table_size = 65536 }`.
+fn read_sticky(value: &Value<'_>) -> Read<Sticky> {
+    const FAILBACKS: &[(&str, Failback)] =
+        &[("sticky", Failback::Sticky), ("immediate", Failback::Immediate)];
+    const DAY: Duration = Duration::from_secs(86_400);
+    let timeout = |value: &Value<'_>| {
+        let timeout = span_of_time(Duration::from_secs(1)..=DAY)(value)?;
+        Ok(timeout.as_secs() as u32)
+    };
+    let mut table = value.table("service.NAME.sticky")?;
+    let timeout_seconds = table.required("timeout", timeout);
+    let failback = table.or("failback", Failback::Sticky, choice("failback", FAILBACKS));
+    let table_size = table.or("table_size", 65_536, integer(4u32..=1 << 24));
+    table.finish()?;
+    Ok(Sticky {
+        timeout_seconds: timeout_seconds?,
+        failback: failback?,
+        table_size: table_size? as usize,
+    })
+}
+
+/// What locality holds together, and how far.
+fn read_locality(table: &mut Table<'_>) -> Read<Locality> {
+    const KEYS: &[(&str, LocalityKey)] =
+        &[("name", LocalityKey::Name), ("client", LocalityKey::Client)];
+    let key = table.or("locality_key", LocalityKey::Name, choice("locality key", KEYS));
+    let bound = table.or("locality_bound", 1.25, number(1.0..=100.0));
+    Ok(Locality { key: key?, bound: bound? })
 }
 
 /// An integer is a count, a float is a share.
@@ -176,12 +247,71 @@ impl OwnSites<'_> {
     }
 
     fn bias(&self, value: &Value<'_>) -> Read<Vec<(SiteId, Bias)>> {
-        let entries = value.entries("a table such as { seoul = 20 }")?;
+        self.by_site(value, "a table such as { seoul = 20 }", |value| {
+            integer(-99i8..=99)(value).map(Bias)
+        })
+    }
+
+    /// A value for each of some sites.
+    fn by_site<T>(
+        &self,
+        value: &Value<'_>,
+        expected: &str,
+        read: impl Fn(&Value<'_>) -> Read<T>,
+    ) -> Read<Vec<(SiteId, T)>> {
+        let entries = value.entries(expected)?;
         all(entries.into_iter().map(|(name, value)| {
             let site = self.sites.resolve(&name).and_then(|site| self.check(site));
             let site = site.map_err(|problem| value.reader.report(&name.at, problem));
-            let bias = integer(-99i8..=99)(&value).map(Bias);
-            Ok((site?, bias?))
+            let read = read(&value);
+            Ok((site?, read?))
         }))
+    }
+
+    /// `shed` and `capacity`, by site.
+    fn sheds(&self, table: &mut Table<'_>) -> Read<Vec<(SiteId, Shed)>> {
+        let fixed = table.or("shed", Vec::new(), |value| {
+            self.by_site(value, "a table such as { seoul = 0.2 }", number(0.0..=1.0))
+        });
+        let capacities = table.or("capacity", Vec::new(), |value| {
+            let expected = "a table such as { seoul = { soft = 0.7, hard = 0.9 } }";
+            self.by_site(value, expected, read_capacity)
+        });
+        let mut sheds: Vec<(SiteId, Shed)> = Vec::new();
+        let mut change = |site: SiteId, change: &dyn Fn(&mut Shed)| match sheds
+            .iter_mut()
+            .find(|(known, _)| *known == site)
+        {
+            Some((_, shed)) => change(shed),
+            None => {
+                let mut shed = Shed::default();
+                change(&mut shed);
+                sheds.push((site, shed));
+            }
+        };
+        let (fixed, capacities) = (fixed?, capacities?);
+        for (site, fixed) in fixed {
+            change(site, &|shed| shed.fixed = fixed);
+        }
+        for (site, capacity) in capacities {
+            change(site, &|shed| shed.capacity = Some(capacity));
+        }
+        Ok(sheds)
+    }
+}
+
+/// `{ soft = 0.7, hard = 0.9 }`, as parts of what is full.
+fn read_capacity(value: &Value<'_>) -> Read<Capacity> {
+    let mut table = value.table("service.NAME.capacity.SITE")?;
+    let soft = table.required("soft", number(0.0..=100.0));
+    let hard = table.required("hard", number(0.0..=100.0));
+    table.finish()?;
+    let (soft, hard) = (soft?, hard?);
+    match soft < hard {
+        true => Ok(Capacity { soft, hard }),
+        false => {
+            Err(value
+                .refuse(Problem::CapacityOrder { soft: soft.to_string(), hard: hard.to_string() }))
+        }
     }
 }

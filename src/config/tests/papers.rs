@@ -25,7 +25,7 @@ fn everything_set() -> String {
 #[test]
 fn the_template_reads() {
     let spec = must_read(TEMPLATE);
-    assert_eq!(spec.services.len(), 2);
+    assert_eq!(spec.services.len(), 3);
     assert_eq!(spec.zones[0].file.value, Path::new("etc/zones/example.com.zone"));
 }
 
@@ -59,7 +59,7 @@ fn section_of_template(template: &str, section: &str) -> String {
         "zone[]" => "[[zone]]",
         "listener[]" => "[[listener]]",
         "geoip.override[]" => "[[geoip.override]]",
-        "service.NAME.endpoints[]" | "service.NAME.ttl" => "[service.",
+        section if section.starts_with("service.NAME") => "[service.",
         section => &format!("[{}", section.replace("NAME", "")),
     };
     let parts = template.split("\n[").map(|part| format!("[{part}"));
@@ -74,6 +74,8 @@ fn section_of_manual(section: &str) -> &'static str {
         "geoip.override[]" => "[[geoip.override]]".to_owned(),
         "service.NAME.endpoints[]" => "Endpoints".to_owned(),
         "service.NAME.ttl" => "TTL".to_owned(),
+        "service.NAME.capacity.SITE" => "Capacity".to_owned(),
+        "service.NAME.sticky" => "Sticky".to_owned(),
         section => format!("[{section}]"),
     };
     let title = format!("# `{heading}`");

@@ -70,7 +70,8 @@ fn advice_says_what_to_do() {
         (
             "policy = \"geo-proximity\"",
             "policy = \"geo\"",
-            "did you mean `geo-proximity`? choose from `round-robin`, `random`, `weighted`, `failover`, `hash`, `name-hash` and `geo-proximity`",
+            "did you mean `geo-proximity`? choose from `round-robin`, `random`, `weighted`, `least-load`, \
+             `hash`, `name-hash`, `locality`, `failover` and `geo-proximity`",
         ),
         (
             "site = \"seoul\"",

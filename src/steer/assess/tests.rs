@@ -7,7 +7,7 @@ use crate::steer::fixture::{health, service};
 
 /// Who is left, by index, and why.
 fn left(service: &Service, family: Family, letters: &str) -> (Vec<u16>, Reason) {
-    let assessment = assess(service, family, &health(letters));
+    let assessment = assess(service, family, 0, &health(letters));
     let left = match &assessment.standing.verdict {
         Verdict::Choose(pool) => pool.endpoints.contestants().iter().map(|c| c.index).collect(),
         Verdict::LastResort(field) => field.contestants().iter().map(|c| c.index).collect(),
@@ -115,7 +115,7 @@ fn a_last_resort_alias_is_there_for_both_families() {
     for (letters, verdict) in [("u", Reason::NoSuchFamily), ("d", Reason::LastResort)] {
         assert_eq!(left(&service, Family::V6, letters).1, verdict, "{letters}");
     }
-    let standing = assess(&service, Family::V6, &health("u")).standing;
+    let standing = assess(&service, Family::V6, 0, &health("u")).standing;
     assert_eq!(standing.verdict, Verdict::NoData { ttl_cap: Some(30) });
 }
 
@@ -147,7 +147,7 @@ fn all_down_rules() {
         (AllDown::Refused, Verdict::Refused),
     ] {
         service.all_down = rule;
-        assert_eq!(assess(&service, Family::V4, &health("dd")).standing.verdict, verdict);
+        assert_eq!(assess(&service, Family::V4, 0, &health("dd")).standing.verdict, verdict);
     }
 }
 
@@ -157,7 +157,11 @@ fn the_ttl_shrinks_near_a_flip() {
     for (letters, ttl) in
         [("uuu", 30), ("Uuu", 5), ("?uu", 5), ("duu", 30), ("uuU", 30), ("ddd", 5)]
     {
-        assert_eq!(assess(&service, Family::V4, &health(letters)).standing.ttl, ttl, "{letters}");
+        assert_eq!(
+            assess(&service, Family::V4, 0, &health(letters)).standing.ttl,
+            ttl,
+            "{letters}"
+        );
     }
 }
 
@@ -210,7 +214,7 @@ proptest! {
         let (left, reason) = left(&service, family, &letters);
         let endpoint = |i: u16| &service.endpoints[usize::from(i)];
         let state = |i: u16| {
-            effective_health(endpoint(i).admin, endpoint(i).probe.map(&status)).0
+            effective_health(endpoint(i).admin, probed(endpoint(i), family, &status)).0
         };
         let ours = |i: &u16| family.takes(&endpoint(*i).target);
         let all: Vec<u16> = (0..service.endpoints.len() as u16).filter(ours).collect();

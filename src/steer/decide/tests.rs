@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::steer::fixture::{TestDice, health, service};
-use crate::steer::{WithinSite, assess};
+use crate::steer::{Locality, LocalityKey, Policy, Shed, Sticky, WithinSite, assess};
 
 fn client(text: &str) -> ClientNet {
     ClientNet { address: text.parse().unwrap(), scoped: true }
@@ -25,7 +25,7 @@ fn decided(
 
 /// The picks of `turns` successive decisions for one client.
 fn answers(service: &Service, letters: &str, turns: usize, from: &str) -> Vec<Vec<u16>> {
-    let standing = assess(service, Family::V4, &health(letters)).standing;
+    let standing = assess(service, Family::V4, 0, &health(letters)).standing;
     let mut dice = TestDice::default();
     (0..turns).map(|_| decided(service, &standing, Family::V4, from, &mut dice).1).collect()
 }
@@ -60,7 +60,7 @@ fn families_rotate_apart() {
     let mut dice = TestDice::default();
     let mut seen: Vec<u16> = Vec::new();
     for family in [Family::V4, Family::V6, Family::V4, Family::V6] {
-        let standing = assess(&service, family, &health("uuuu")).standing;
+        let standing = assess(&service, family, 0, &health("uuuu")).standing;
         seen.extend(decided(&service, &standing, family, "192.0.2.99", &mut dice).1);
     }
     assert_eq!(seen, [0, 2, 1, 3]);
@@ -106,7 +106,7 @@ fn failover_takes_the_first_site_that_stands() {
 #[test]
 fn hash_keeps_a_prefix_together_and_claims_its_length() {
     let service = service(Policy::Hash, &FOUR[..3]);
-    let standing = assess(&service, Family::V4, &health("uuu")).standing;
+    let standing = assess(&service, Family::V4, 0, &health("uuu")).standing;
     let mut dice = TestDice::default();
     for third in 0..=255 {
         let mut ask = |last: u8| {
@@ -122,7 +122,7 @@ fn hash_keeps_a_prefix_together_and_claims_its_length() {
 #[test]
 fn the_scope_does_not_depend_on_health() {
     let service = service(Policy::Hash, &FOUR[..3]);
-    let standing = assess(&service, Family::V4, &health("ddu")).standing;
+    let standing = assess(&service, Family::V4, 0, &health("ddu")).standing;
     let mut dice = TestDice::default();
     let (decision, picks) = decided(&service, &standing, Family::V4, "203.0.113.9", &mut dice);
     assert_eq!((decision.scope, picks), (24, vec![2]));
@@ -135,4 +135,158 @@ fn within_site_makes_two_levels_of_any_policy() {
     service.within_site = WithinSite::new(Policy::RoundRobin);
     let all = counts(&answers(&service, "uuu", 400, "192.0.2.99"));
     assert_eq!(all, HashMap::from([(0, 100), (1, 100), (2, 200)]));
+}
+
+/// One /24 each.
+fn networks(count: u32) -> impl Iterator<Item = String> {
+    (0..count).map(|n| format!("{}.{}.{}.9", 11 + (n >> 16), (n >> 8) & 255, n & 255))
+}
+
+/// Who each of so many networks meets first.
+fn meets(service: &Service, letters: &str, count: u32) -> Vec<u16> {
+    let standing = assess(service, Family::V4, 0, &health(letters)).standing;
+    let mut dice = TestDice::default();
+    networks(count)
+        .map(|from| decided(service, &standing, Family::V4, &from, &mut dice).1[0])
+        .collect()
+}
+
+fn share_of(met: &[u16], who: u16) -> f64 {
+    met.iter().filter(|&&met| met == who).count() as f64 / met.len() as f64
+}
+
+#[test]
+fn a_site_sheds_a_share_and_more_of_it_only_moves_more() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2", "c 192.0.2.3"];
+    for policy in [Policy::Failover, Policy::Hash] {
+        let mut service = service(policy, &lines);
+        service.within_site = WithinSite::new(Policy::Weighted);
+        let mut before = meets(&service, "uuu", 10_000);
+        for shed in [0.1, 0.25, 0.5, 1.0] {
+            service.sheds =
+                vec![Shed { fixed: shed, capacity: None }, Shed::default(), Shed::default()];
+            let after = meets(&service, "uuu", 10_000);
+            for (before, after) in before.iter().zip(&after) {
+                assert!(before == after || *before == 0, "{policy}: only clients of a move");
+            }
+            let all = if policy == Policy::Failover { 1.0 } else { 1.0 / 3.0 };
+            assert!((share_of(&after, 0) - all * (1.0 - shed)).abs() < 0.01, "{policy} {shed}");
+            before = after;
+        }
+        // Nobody else is left: a site that sheds all takes them.
+        assert_eq!(share_of(&meets(&service, "udd", 100), 0), 1.0);
+    }
+}
+
+#[test]
+fn a_site_that_may_shed_claims_the_prefix_it_sheds_by() {
+    let mut service = service(Policy::Failover, &["a 192.0.2.1", "b 192.0.2.2"]);
+    let scope = |service: &Service, letters| {
+        let standing = assess(service, Family::V4, 0, &health(letters)).standing;
+        decided(service, &standing, Family::V4, "192.0.2.9", &mut TestDice::default()).0.scope
+    };
+    assert_eq!(scope(&service, "uu"), 0);
+    service.sheds = vec![Shed::default(), Shed { fixed: 0.5, capacity: None }];
+    assert_eq!(scope(&service, "uu"), 24);
+}
+
+#[test]
+fn a_share_trickles_to_the_tier_in_waiting() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2 tier=1", "b 192.0.2.3 tier=1", "c 192.0.2.4 tier=2"];
+    let mut service = service(Policy::RoundRobin, &lines);
+    service.trickle = 0.02;
+    for (letters, serves, waits) in
+        [("uuuu", 0, [1, 2].as_slice()), ("uddu", 0, &[3]), ("uduu", 0, &[2])]
+    {
+        let met = counts(&answers(&service, letters, 50_000, "192.0.2.99"));
+        let trickled: usize = waits.iter().map(|who| met[who]).sum();
+        assert!((900..1100).contains(&trickled), "{letters} {met:?}");
+        assert_eq!(met[&serves] + trickled, 50_000, "{letters} {met:?}");
+    }
+    assert_eq!(counts(&answers(&service, "uddd", 100, "192.0.2.99")), HashMap::from([(0, 100)]));
+    assert_eq!(counts(&answers(&service, "dddd", 100, "192.0.2.99")), HashMap::from([(0, 100)]));
+}
+
+/// Dice with a memory.
+#[derive(Default)]
+struct Remembering {
+    dice: TestDice,
+    pins: HashMap<u64, Pin>,
+}
+
+impl Dice for Remembering {
+    fn turn(&mut self, slot: usize) -> u64 {
+        self.dice.turn(slot)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.dice.random()
+    }
+
+    fn pinned(&mut self, key: u64) -> Option<Pin> {
+        self.pins.get(&key).copied()
+    }
+
+    fn pin(&mut self, key: u64, pin: Pin) {
+        self.pins.insert(key, pin);
+    }
+}
+
+#[test]
+fn a_pinned_client_stays_and_goes_back_as_told() {
+    // Health by step, and who is answered then.
+    for (failback, steps) in [
+        (
+            Failback::Sticky,
+            [("uuu", 0), ("uuu", 0), ("duu", 2), ("uuu", 2), ("uud", 0), ("uuu", 0)],
+        ),
+        (
+            Failback::Immediate,
+            [("uuu", 0), ("uuu", 0), ("duu", 2), ("uuu", 0), ("udu", 0), ("duu", 1)],
+        ),
+    ] {
+        let mut service =
+            service(Policy::RoundRobin, &["a 192.0.2.1", "b 192.0.2.2", "c 192.0.2.3"]);
+        service.sticky = Some(Sticky { timeout_seconds: 300, table_size: 4, failback });
+        let mut dice = Remembering::default();
+        for (step, (letters, expected)) in steps.into_iter().enumerate() {
+            let standing = assess(&service, Family::V4, 0, &health(letters)).standing;
+            let mut picks = Picks::default();
+            let asks = client("192.0.2.99");
+            let decision =
+                decide(&service, &standing, Family::V4, &asks, b"\0", &mut dice, &mut picks);
+            assert_eq!(picks.as_slice(), [expected], "{failback:?}, step {step}");
+            assert_eq!(decision.scope, 24);
+        }
+    }
+}
+
+#[test]
+fn several_answers_of_a_pinned_client_begin_with_its_own() {
+    let mut service = service(Policy::RoundRobin, &FOUR[..3]);
+    service.max_answers = 2;
+    service.sticky =
+        Some(Sticky { timeout_seconds: 300, table_size: 4, failback: Failback::Sticky });
+    let standing = assess(&service, Family::V4, 0, &health("uuu")).standing;
+    let mut dice = Remembering::default();
+    let mut picks = Picks::default();
+    for expected in [[0, 1], [0, 1], [0, 2], [0, 1]] {
+        let asks = client("192.0.2.99");
+        decide(&service, &standing, Family::V4, &asks, b"\0", &mut dice, &mut picks);
+        assert_eq!(picks.as_slice(), expected);
+    }
+}
+
+#[test]
+fn locality_holds_keys_together() {
+    let mut service = service(Policy::Locality, &FOUR[..3]);
+    service.locality = Some(Locality { key: LocalityKey::Client, bound: 1.25 });
+    let met = meets(&service, "uuu", 10_000);
+    for (who, share) in [(0, 0.5), (1, 0.3), (2, 0.2)] {
+        assert!((share_of(&met, who) - share).abs() < 0.02, "{who}");
+    }
+    // By name, all clients of a name are at one site.
+    service.locality = Some(Locality { key: LocalityKey::Name, bound: 1.25 });
+    let met = meets(&service, "uuu", 100);
+    assert!(met.iter().all(|who| *who == met[0]));
 }

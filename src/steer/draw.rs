@@ -1,0 +1,94 @@
+//! One choice under way: what a policy may look at, and where it leaves whom it picked.
+
+use crate::model::ClientNet;
+
+use super::rendezvous::mix;
+use super::{ALL_CLIENTS, Contestant, Dice, Field, Picks, Policy, Pool, Service, hash};
+
+/// A draw for one query.
+pub(super) struct Draw<'a, D> {
+    pub(super) service: &'a Service,
+    /// Everything in the race.
+    pub(super) pool: &'a Pool,
+    pub(super) client: &'a ClientNet,
+    /// The name asked for, in lowercase wire form.
+    pub(super) name: &'a [u8],
+    pub(super) dice: &'a mut D,
+    /// The turn counter of the field chosen from.
+    pub(super) slot: usize,
+    /// How many are to be picked.
+    pub(super) want: usize,
+    /// Whom the choice picks; empty before it.
+    pub(super) picks: &'a mut Picks,
+    /// The longest prefix of the client's address read so far, in bits.
+    pub(super) bits_read: u8,
+}
+
+/// Sets the hash that sheds apart from the one that chooses: the clients shed by a site must be
+/// any of its clients.
+const SHEDDING: u64 = 0x5348_4544;
+
+impl<D: Dice> Draw<'_, D> {
+    /// Picks from the pool, a site first where the service wants it so.
+    pub(super) fn choose(&mut self) {
+        let (service, pool) = (self.service, self.pool);
+        let max_answers = service.max_answers;
+        if !service.policy.chooses_site() && service.within_site.is_none() {
+            self.want = max_answers;
+            return self.pick(service.policy, &pool.endpoints);
+        }
+        self.want = 1;
+        self.pick(service.policy, &pool.sites);
+        // A pool is never empty, and every policy picks somebody.
+        let place = self.picks.as_slice().first().map_or(0, |place| usize::from(*place));
+        let site = &pool.by_site[place];
+        self.picks.clear();
+        // The site's own counter: were it shared, two sites asked in turn would each see
+        // every other number, and rotate by twos.
+        self.slot += 1 + site.ordinal;
+        self.want = max_answers;
+        self.pick(service.inner_policy(), &site.endpoints);
+    }
+
+    fn pick(&mut self, policy: Policy, field: &Field) {
+        // One contestant needs no choice, and no turn is taken. Where the client counts a scope
+        // is claimed all the same: it must not overlap, in caches, with those claimed before
+        // and after.
+        if let ([only], false) = (field.contestants(), policy.reads_client()) {
+            return self.picks.push(only.index);
+        }
+        if policy.ranks() && self.service.may_shed() {
+            self.read_prefix();
+        }
+        policy.pick(field, self);
+    }
+
+    /// The next turn of the rotation.
+    pub(super) fn turn(&mut self) -> u64 {
+        self.dice.turn(self.slot)
+    }
+
+    /// Notes that so many leading bits of the client's address count.
+    pub(super) fn read(&mut self, bits: u8) {
+        self.bits_read = self.bits_read.max(bits);
+    }
+
+    /// Reads the prefix of the client that is hashed.
+    pub(super) fn read_prefix(&mut self) {
+        self.read(self.service.hash.client_prefix(*self.client).length());
+    }
+
+    /// The hash of that prefix, under the service's seed.
+    pub(super) fn client_key(&self) -> u64 {
+        hash::client_key(self.service.hash, *self.client)
+    }
+
+    /// Whether a contestant leaves this client to the next: a fraction of the clients, by a hash
+    /// of their prefix, so that a greater fraction only leaves more of them.
+    pub(super) fn sheds(&self, contestant: &Contestant) -> bool {
+        contestant.shed > 0 && {
+            let hash = mix(mix(self.client_key(), SHEDDING), contestant.id);
+            ((hash >> 33) as u32) < contestant.shed.min(ALL_CLIENTS)
+        }
+    }
+}
