@@ -7,9 +7,10 @@
 //! thousand.
 
 use std::io;
+use std::net::IpAddr;
 
 use super::saved::{Decoder, Encoder, SavedError};
-use super::steps::{AddressBits, Steps};
+use super::steps::{AddressBits, Steps, upper_half};
 
 const LEAF: usize = 8;
 
@@ -48,7 +49,41 @@ pub struct Step<K> {
     pub next: Option<K>,
 }
 
+impl<K: AddressBits> Step<K> {
+    /// The length of the widest aligned block around an address of this step that is inside
+    /// it: one bit more than what the address has in common with the nearest address outside,
+    /// on either side.
+    fn scope(&self, address: K) -> u8 {
+        let apart =
+            |outside: Option<K>| outside.map_or(0, |other| address.bits_in_common(other) + 1);
+        apart(self.start.before()).max(apart(self.next)) as u8
+    }
+}
+
+/// What a part of a block votes for, and whether a person spoke of that part: such parts are
+/// counted before those that only databases know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vote {
+    pub value: u32,
+    pub is_by_person: bool,
+}
+
 impl<K: AddressBits> Cuts<K> {
+    /// Those of `steps`, without any inside a block of `max_scope` leading bits: such a block
+    /// has the value that most of its addresses vote for.
+    pub fn voted<V: Copy + Eq>(
+        steps: &Steps<K, V>,
+        max_scope: u8,
+        vote: impl Fn(V) -> Vote,
+    ) -> Self {
+        if u32::from(max_scope) >= K::BITS {
+            return Self::new(steps, |value| vote(value).value);
+        }
+        let unused = vote(steps.at(K::from_wide(0)));
+        let votes = steps.in_blocks(max_scope, unused, vote, |vote| vote.is_by_person);
+        Self::new(&votes, |vote| vote.value)
+    }
+
     /// Those of `steps`, each value changed; neighbours that become equal are merged.
     pub fn new<V: Copy + Eq>(steps: &Steps<K, V>, change: impl Fn(V) -> u32) -> Self {
         let most = steps.count();
@@ -147,6 +182,39 @@ impl<K: AddressBits> Cuts<K> {
     /// Octets on the heap.
     pub fn heap_bytes(&self) -> usize {
         size_of_val(&*self.leaves) + size_of_val(&*self.firsts) + size_of_val(&*self.index)
+    }
+}
+
+/// A value for every address of both families, made for being looked up.
+#[derive(Debug)]
+pub struct AddressCuts {
+    pub v4: Cuts<u32>,
+    /// Of networks of 64 bits.
+    pub v6: Cuts<u64>,
+}
+
+impl AddressCuts {
+    /// The value of an address, and its scope: every address that shares so many leading bits
+    /// has this value. Embedded IPv4 is to be unfolded before.
+    pub fn find(&self, address: IpAddr) -> (u32, u8) {
+        fn find<K: AddressBits>(cuts: &Cuts<K>, address: K) -> (u32, u8) {
+            let step = cuts.find(address);
+            (step.value, step.scope(address))
+        }
+        match address {
+            IpAddr::V4(v4) => find(&self.v4, v4.into()),
+            IpAddr::V6(v6) => find(&self.v6, upper_half(v6)),
+        }
+    }
+
+    /// How many there are; at least two.
+    pub fn count(&self) -> usize {
+        self.v4.count() + self.v6.count()
+    }
+
+    /// Octets on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.v4.heap_bytes() + self.v6.heap_bytes()
     }
 }
 

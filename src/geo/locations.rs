@@ -4,14 +4,15 @@
 //! all. Made once per load and shared by the maps of all services; which sites are near is
 //! not known here.
 
+use std::hash::{Hash, Hasher};
 use std::thread;
 
 use hashbrown::HashMap;
 
-use super::layer::{Layer, LocationId, LocationTable, UNKNOWN};
+use super::layer::{Layer, Table, UNKNOWN, stack};
 use super::nearness::z_order;
 use super::overrides::OverrideNumber;
-use super::steps::{AddressBits, Steps};
+use super::steps::Steps;
 use super::{Database, GeoError, Override, OverrideTarget, Overrides};
 use crate::model::{Coordinates, SiteId};
 
@@ -39,6 +40,30 @@ impl Origin<'_> {
     }
 }
 
+/// A location as a record has it. Equality is that of the bits, so that it can be hashed.
+#[derive(Debug, Clone, Copy)]
+struct Spot(Coordinates);
+
+impl Spot {
+    fn bits(self) -> (u64, u64) {
+        (self.0.latitude().to_bits(), self.0.longitude().to_bits())
+    }
+}
+
+impl PartialEq for Spot {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for Spot {}
+
+impl Hash for Spot {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits().hash(state);
+    }
+}
+
 /// For every address where it is.
 #[derive(Debug)]
 pub struct Locations {
@@ -60,28 +85,20 @@ impl Locations {
     /// # Errors
     /// The first database, in the order given, of which the tree or a record is damaged.
     pub fn build(databases: &[Database], overrides: &[Override]) -> Result<Self, GeoError> {
-        let layers: Vec<Result<Layer, GeoError>> = thread::scope(|scope| {
-            let readers: Vec<_> =
-                databases.iter().map(|database| scope.spawn(|| Layer::read(database))).collect();
-            readers
-                .into_iter()
-                .map(|reader| reader.join().expect("reading a layer does not panic"))
-                .collect()
-        });
+        let layers = Layer::read_all(databases, |record| record.location().map(Spot))?;
 
-        let mut table = LocationTable::default();
+        let mut table = Table::new();
         let mut v4 = Vec::new();
         let mut v6 = Vec::new();
         for layer in layers {
-            let layer = layer?;
             let mut numbers = vec![UNKNOWN];
-            numbers.extend(layer.locations.known().iter().map(|known| table.intern(*known)));
+            numbers.extend(layer.table.known().iter().map(|known| table.intern(*known)));
             v4.push((layer.v4, numbers.clone()));
             v6.push((layer.v6, numbers));
         }
 
         let overrides = Overrides::new(overrides);
-        let known = table.into_known();
+        let known: Vec<Coordinates> = table.into_known().into_iter().map(|Spot(at)| at).collect();
         let first_override = OriginId::try_from(known.len() + 1)
             .expect("locations have 32-bit numbers, and 2^32 overrides fit no memory");
         let (targets, target_of) = intern_targets(overrides.all());
@@ -89,9 +106,12 @@ impl Locations {
             Some(index) => first_override + target_of[index as usize],
             None => UNKNOWN,
         };
+        let overrides_v4 = overrides.v4().map(origin_of);
+        let overrides_v6 = overrides.v6().map(origin_of);
         let (v4, v6) = thread::scope(|scope| {
-            let v4 = scope.spawn(|| stack(v4, overrides.v4(), origin_of));
-            let v6 = stack(v6, overrides.v6(), origin_of);
+            let first = |upper, _| upper;
+            let v4 = scope.spawn(move || stack(overrides_v4, v4, first));
+            let v6 = stack(overrides_v6, v6, first);
             (v4.join().expect("stacking layers does not panic"), v6)
         });
         let mut locations = Self { v4, v6, known, targets, placed: Vec::new(), overrides };
@@ -160,16 +180,14 @@ impl Locations {
 fn intern_targets(overrides: &[Override]) -> (Vec<OverrideTarget>, Vec<u32>) {
     #[derive(PartialEq, Eq, Hash)]
     enum Key<'a> {
-        Location(u64, u64),
+        Location(Spot),
         SiteOrder(&'a [SiteId]),
     }
     let mut targets = Vec::new();
     let mut numbers = HashMap::new();
     let target_of = overrides.iter().map(|one| {
         let key = match &one.target {
-            OverrideTarget::Location(at) => {
-                Key::Location(at.latitude().to_bits(), at.longitude().to_bits())
-            }
+            OverrideTarget::Location(at) => Key::Location(Spot(*at)),
             OverrideTarget::SiteOrder(order) => Key::SiteOrder(order),
         };
         *numbers.entry(key).or_insert_with(|| {
@@ -181,38 +199,19 @@ fn intern_targets(overrides: &[Override]) -> (Vec<OverrideTarget>, Vec<u32>) {
     (targets, target_of)
 }
 
-/// Puts layers over each other, the first on top, and overrides over all.
-fn stack<K: AddressBits>(
-    layers: Vec<(Steps<K, LocationId>, Vec<LocationId>)>,
-    overrides: &Steps<K, OverrideNumber>,
-    origin_of: impl Fn(OverrideNumber) -> OriginId,
-) -> Steps<K, OriginId> {
-    let first_that_knows = |upper, lower| if upper == UNKNOWN { lower } else { upper };
-    let mut stacked = overrides.map(origin_of);
-    for (mut layer, numbers) in layers {
-        layer.renumber(|location| numbers[location as usize]);
-        // Most layers know one family only, and often there is nothing above the first.
-        if stacked.is_all(UNKNOWN) {
-            stacked = layer;
-        } else if !layer.is_all(UNKNOWN) {
-            stacked = stacked.over(&layer, first_that_knows);
-        }
-    }
-    stacked
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
 
     use super::super::fixture::{Field, Fixture, country, point};
+    use super::super::steps::upper_half;
     use super::*;
 
     /// What is known of an address, told by its latitude; overrides of an order are `None`.
     fn latitude(locations: &Locations, address: &str) -> Option<f64> {
         let origin = match address.parse().unwrap() {
             IpAddr::V4(v4) => locations.v4.at(v4.into()),
-            IpAddr::V6(v6) => locations.v6.at((u128::from(v6) >> 64) as u64),
+            IpAddr::V6(v6) => locations.v6.at(upper_half(v6)),
         };
         match locations.origins().nth(origin as usize).unwrap() {
             Origin::Located(at) => Some(at.latitude()),

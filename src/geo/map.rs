@@ -11,19 +11,18 @@ use std::net::IpAddr;
 use std::thread;
 
 use super::Locations;
-use super::cuts::{Cuts, Step};
+use super::cuts::{AddressCuts, Cuts, Vote};
 use super::locations::OriginId;
 use super::ranking::RankingSpec;
-use super::rankings::{RankingId, RankingRef, Rankings};
+use super::rankings::{RankingRef, Rankings};
 use super::saved::{Decoder, Encoder, SavedError};
-use super::steps::{AddressBits, Steps};
 
 /// The ranking of every client for one [`RankingSpec`].
 #[derive(Debug)]
 pub struct GeoMap {
     rankings: Rankings,
-    v4: Cuts<u32>,
-    v6: Cuts<u64>,
+    /// The numbers of rankings.
+    cuts: AddressCuts,
 }
 
 /// What a map says of a client.
@@ -40,22 +39,21 @@ impl GeoMap {
     pub fn build(locations: &Locations, spec: &RankingSpec) -> Self {
         let (rankings, ids) = Rankings::build(locations, spec);
         let vote = |origin: OriginId| Vote {
-            ranking: ids[origin as usize],
-            is_override: locations.is_override(origin),
+            value: ids[origin as usize],
+            is_by_person: locations.is_override(origin),
         };
-        let max_scope_v6 = spec.max_scope_v6.min(64);
-        let (v4, v6) = thread::scope(|scope| {
-            let v4 = scope.spawn(|| compile(locations.v4(), spec.max_scope_v4, vote));
-            let v6 = compile(locations.v6(), max_scope_v6, vote);
-            (v4.join().expect("compiling a map does not panic"), v6)
+        let cuts = thread::scope(|scope| {
+            let v4 = scope.spawn(|| Cuts::voted(locations.v4(), spec.max_scope_v4, vote));
+            let v6 = Cuts::voted(locations.v6(), spec.max_scope_v6, vote);
+            AddressCuts { v4: v4.join().expect("compiling a map does not panic"), v6 }
         });
-        Self { rankings, v4, v6 }
+        Self { rankings, cuts }
     }
 
     pub(super) fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
         self.rankings.encode(encoder)?;
-        self.v4.encode(encoder, u32::to_le_bytes)?;
-        self.v6.encode(encoder, u64::to_le_bytes)
+        self.cuts.v4.encode(encoder, u32::to_le_bytes)?;
+        self.cuts.v6.encode(encoder, u64::to_le_bytes)
     }
 
     pub(super) fn decode(
@@ -66,26 +64,19 @@ impl GeoMap {
         let is_ranking = |number| (number as usize) < rankings.count();
         let v4 = Cuts::decode(decoder, u32::from_le_bytes, is_ranking)?;
         let v6 = Cuts::decode(decoder, u64::from_le_bytes, is_ranking)?;
-        Ok(Self { rankings, v4, v6 })
+        Ok(Self { rankings, cuts: AddressCuts { v4, v6 } })
     }
 
     /// The ranking of a client, and its scope. Embedded IPv4 is to be unfolded before
     /// ([`crate::model::ClientNet`] has done so).
     pub fn lookup(&self, client: IpAddr) -> GeoAnswer<'_> {
-        match client {
-            IpAddr::V4(v4) => self.look_up(&self.v4, v4.into()),
-            IpAddr::V6(v6) => self.look_up(&self.v6, (u128::from(v6) >> 64) as u64),
-        }
-    }
-
-    fn look_up<K: AddressBits>(&self, cuts: &Cuts<K>, address: K) -> GeoAnswer<'_> {
-        let step = cuts.find(address);
-        GeoAnswer { ranking: self.rankings.get(step.value), scope: scope(&step, address) }
+        let (ranking, scope) = self.cuts.find(client);
+        GeoAnswer { ranking: self.rankings.get(ranking), scope }
     }
 
     /// Between how many cuts the clients of both families lie.
     pub fn network_count(&self) -> usize {
-        self.v4.count() + self.v6.count()
+        self.cuts.count()
     }
 
     /// How many different rankings there are.
@@ -95,36 +86,8 @@ impl GeoMap {
 
     /// Octets on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.rankings.heap_bytes() + self.v4.heap_bytes() + self.v6.heap_bytes()
+        self.rankings.heap_bytes() + self.cuts.heap_bytes()
     }
-}
-
-/// The ranking of a part of a block, and whether an override voted for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Vote {
-    ranking: RankingId,
-    is_override: bool,
-}
-
-/// The cuts of a family and the numbers of the rankings between them.
-fn compile<K: AddressBits>(
-    origins: &Steps<K, OriginId>,
-    max_scope: u8,
-    vote: impl Fn(OriginId) -> Vote,
-) -> Cuts<K> {
-    if u32::from(max_scope) >= K::BITS {
-        return Cuts::new(origins, |origin| vote(origin).ranking);
-    }
-    let unknown = vote(super::layer::UNKNOWN);
-    let votes = origins.in_blocks(max_scope, unknown, vote, |vote| vote.is_override);
-    Cuts::new(&votes, |vote| vote.ranking)
-}
-
-/// The length of the widest aligned block around `address` inside its step: one bit more
-/// than what the address has in common with the nearest address on either side outside.
-fn scope<K: AddressBits>(step: &Step<K>, address: K) -> u8 {
-    let apart = |outside: Option<K>| outside.map_or(0, |other| address.bits_in_common(other) + 1);
-    apart(step.start.before()).max(apart(step.next)) as u8
 }
 
 #[cfg(test)]
@@ -296,8 +259,8 @@ mod tests {
         let low = neighbour(client, answer.scope - 1, 0);
         let other = if is_upper_half { low } else { last_of_wider };
         let half = Prefix::containing(other, answer.scope);
-        let v4 = map.v4.starts().map(|start| Ipv4Addr::from(start).into());
-        let v6 = map.v6.starts().map(|start| Ipv6Addr::from(u128::from(start) << 64).into());
+        let v4 = map.cuts.v4.starts().map(|start| Ipv4Addr::from(start).into());
+        let v6 = map.cuts.v6.starts().map(|start| Ipv6Addr::from(u128::from(start) << 64).into());
         std::iter::once(half.address())
             .chain(v4)
             .chain(v6)

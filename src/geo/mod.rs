@@ -24,6 +24,7 @@ mod layer;
 mod locations;
 mod map;
 mod nearness;
+mod nested;
 mod overrides;
 mod place;
 mod ranking;

@@ -9,8 +9,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::layer::wide_range;
-use super::steps::{Steps, StepsBuilder};
+use super::nested::nest;
+use super::steps::{Steps, upper_half};
 use crate::model::{Coordinates, Prefix, SiteId};
 
 /// One `[[geoip.override]]`.
@@ -48,28 +48,16 @@ pub type OverrideNumber = u32;
 impl Overrides {
     /// An index of `all`. Of two for the same network, the later one holds.
     pub fn new(all: &[Override]) -> Self {
-        let mut v4 = StepsBuilder::new(32, 32, 0, |number| number != 0);
-        let mut v6 = StepsBuilder::new(128, 64, 0, |number| number != 0);
-        let numbered = |is_v4| {
-            let mut networks: Vec<(Prefix, OverrideNumber)> = (1..)
-                .zip(all)
-                .map(|(number, one)| (one.network, number))
-                .filter(|(network, _)| network.address().is_ipv4() == is_v4)
-                .collect();
-            // By address, then outer before inner; stable, so the later of equals is inner.
-            networks.sort_by_key(|(network, _)| *network);
-            networks
-        };
-        flatten(&numbered(true), |first, last, number| v4.push(first, last, number));
-        flatten(&numbered(false), |first, last, number| v6.push(first, last, number));
-        Self(Arc::new(Inner { all: all.to_vec(), v4: v4.finish(), v6: v6.finish() }))
+        let numbered = (1..).zip(all).map(|(number, one)| (one.network, number)).collect();
+        let (v4, v6) = nest(numbered, |_, inner| inner);
+        Self(Arc::new(Inner { all: all.to_vec(), v4, v6 }))
     }
 
     /// The override that holds for an address.
     pub fn find(&self, address: IpAddr) -> Option<&Override> {
         let number = match address {
             IpAddr::V4(v4) => self.0.v4.at(v4.into()),
-            IpAddr::V6(v6) => self.0.v6.at((u128::from(v6) >> 64) as u64),
+            IpAddr::V6(v6) => self.0.v6.at(upper_half(v6)),
         };
         self.0.all.get((number as usize).checked_sub(1)?)
     }
@@ -85,37 +73,6 @@ impl Overrides {
 
     pub(super) fn v6(&self) -> &Steps<u64, OverrideNumber> {
         &self.0.v6
-    }
-}
-
-/// Cuts nested networks, outer before inner, into ascending pieces of the innermost each.
-fn flatten(
-    networks: &[(Prefix, OverrideNumber)],
-    mut emit: impl FnMut(u128, u128, OverrideNumber),
-) {
-    // Networks begun and not ended, the innermost last: their ends and numbers.
-    let mut open: Vec<(u128, OverrideNumber)> = Vec::new();
-    let mut cursor = 0;
-    for (network, number) in networks {
-        let (first, last) = wide_range(*network);
-        while let Some((end, ended)) = open.pop_if(|(end, _)| *end < first) {
-            if cursor <= end {
-                emit(cursor, end, ended);
-                cursor = end + 1;
-            }
-        }
-        if let Some((_, outer)) = open.last().filter(|_| cursor < first) {
-            emit(cursor, first - 1, *outer);
-        }
-        cursor = first;
-        open.push((last, *number));
-    }
-    while let Some((end, ended)) = open.pop() {
-        if cursor <= end {
-            emit(cursor, end, ended);
-            // Saturated at the end of the space, where the builder takes no more.
-            cursor = end.saturating_add(1);
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::cmp::Reverse;
 use std::fmt::Debug;
+use std::net::Ipv6Addr;
 
 /// The bits of an address by which a family is divided.
 pub trait AddressBits: Copy + Ord + Debug + Send + Sync {
@@ -61,6 +62,11 @@ macro_rules! address_bits {
 
 // IPv4, and the half of IPv6 that tells networks apart.
 address_bits!(u32, u64);
+
+/// The bits by which IPv6 networks are told apart.
+pub fn upper_half(address: Ipv6Addr) -> u64 {
+    (u128::from(address) >> 64) as u64
+}
 
 /// A mask of the low `bits` bits.
 pub fn low_bits(bits: u32) -> u128 {
@@ -119,9 +125,14 @@ impl<K: AddressBits, V: Copy + Eq> Steps<K, V> {
 
     /// At every address the combination of this value and the one `below`.
     #[must_use]
-    pub fn over(&self, below: &Self, combine: impl Fn(V, V) -> V) -> Self {
+    pub fn over<B: Copy + Eq, W: Copy + Eq>(
+        &self,
+        below: &Steps<K, B>,
+        mut combine: impl FnMut(V, B) -> W,
+    ) -> Steps<K, W> {
         let most = self.count() + below.count();
-        let mut steps = Self { starts: Vec::with_capacity(most), values: Vec::with_capacity(most) };
+        let (starts, values) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let mut steps = Steps { starts, values };
         let (mut upper, mut lower) = (0, 0);
         let mut start = self.starts[0];
         loop {
