@@ -174,6 +174,18 @@ impl<K: AddressBits> Cuts<K> {
         self.count
     }
 
+    /// What values there are; some come more than once.
+    pub fn values(&self) -> impl Iterator<Item = u32> + '_ {
+        self.leaves.iter().flat_map(|leaf| leaf.values)
+    }
+
+    /// Every value replaced, where different ones stay different.
+    pub fn renumber(&mut self, change: impl Fn(u32) -> u32) {
+        for value in self.leaves.iter_mut().flat_map(|leaf| &mut leaf.values) {
+            *value = change(*value);
+        }
+    }
+
     /// All of them, ascending.
     pub fn starts(&self) -> impl Iterator<Item = K> + '_ {
         self.leaves.iter().flat_map(|leaf| leaf.starts).take(self.count)

@@ -15,9 +15,11 @@
 //! service, and does not unfold IPv4 from IPv6 addresses: callers do that before asking.
 
 mod centroids;
+mod client_map;
 mod cuts;
 mod database;
 mod error;
+mod facts;
 #[cfg(test)]
 mod fixture;
 mod layer;
@@ -31,15 +33,18 @@ mod ranking;
 mod rankings;
 mod record;
 mod saved;
+mod selector;
 pub mod steps;
 mod tree;
 
+pub use client_map::{ClientAnswer, ClientClass, ClientMap, ClientMapSpec};
 pub use database::Database;
 pub use error::GeoError;
 pub use locations::Locations;
 pub use map::{GeoAnswer, GeoMap};
 pub use overrides::{Override, OverrideTarget, Overrides};
-pub use place::{AlphaCode, Place};
+pub use place::{AlphaCode, Place, Subdivision};
 pub use ranking::{RankedSite, Ranking, RankingSpec, SiteDistance, distances};
 pub use rankings::RankingRef;
 pub use saved::{SavedError, restore, save};
+pub use selector::{FoldedName, Selector, SelectorError, SubdivisionPart};

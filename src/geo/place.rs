@@ -47,10 +47,21 @@ pub struct Place {
     pub continent: Option<AlphaCode>,
     /// The city's English name.
     pub city: Option<String>,
+    /// The parts of the country it is in, the largest first, as states and their counties.
+    pub subdivisions: Vec<Subdivision>,
     /// The autonomous system that announces the network.
     pub autonomous_system_number: Option<u32>,
     /// Who runs that system.
     pub autonomous_system_organization: Option<String>,
+}
+
+/// A part of a country, as a record calls it; one of the two at least is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subdivision {
+    /// What ISO 3166-2 has behind the country: `CA` for California.
+    pub code: Option<String>,
+    /// Its English name.
+    pub name: Option<String>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! | country | `country.iso_code`, else `registered_country.iso_code` | `country_code`, `country` |
 //! | continent | `continent.code` | `continent_code`, `continent` |
 //! | city | `city.names.en` | `city` |
+//! | subdivision code | `subdivisions[].iso_code` | `region_code`, `subdivision_code` |
+//! | subdivision name | `subdivisions[].names.en` | `region`, `state1`, `state`, `subdivision` |
 //! | coordinates | `location.latitude`, `location.longitude` | `latitude`/`lat`, `longitude`/`lng`/`lon` |
 //! | accuracy | `location.accuracy_radius` | `accuracy_radius` |
 //! | AS | | `autonomous_system_number`/`asn`, `autonomous_system_organization`/`as_name` |
@@ -16,10 +18,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::centroids::{centroid, continent};
-use super::{AlphaCode, Place};
+use super::{AlphaCode, Place, Subdivision, SubdivisionPart};
 use crate::model::Coordinates;
 
 /// One value of a record, as far as it matters here.
@@ -28,7 +30,8 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     Number(f64),
     Map(Vec<(Value<'a>, Value<'a>)>),
-    /// Arrays, octets and booleans.
+    List(Vec<Value<'a>>),
+    /// Octets and booleans.
     Other,
 }
 
@@ -51,23 +54,56 @@ impl Value<'_> {
                 .filter(|radius| (0.0..=f64::from(u16::MAX)).contains(radius))
                 .map(|radius| radius.round() as u16),
             country,
-            continent: self
-                .code(&[&["continent", "code"], &["continent_code"], &["continent"]])
-                .or_else(|| continent(country?)),
-            city: self.text(&[&["city", "names", "en"], &["city"]]),
+            continent: self.continent(),
+            city: self.city().map(str::to_owned),
+            subdivisions: self.subdivisions(),
             autonomous_system_number: self.autonomous_system_number(),
             autonomous_system_organization: self
-                .text(&[&["autonomous_system_organization"], &["as_name"]]),
+                .text(&[&["autonomous_system_organization"], &["as_name"]])
+                .map(str::to_owned),
         }
     }
 
-    fn country(&self) -> Option<AlphaCode> {
+    /// The country.
+    pub fn country(&self) -> Option<AlphaCode> {
         self.code(&[
             &["country", "iso_code"],
             &["country_code"],
             &["country"],
             &["registered_country", "iso_code"],
         ])
+    }
+
+    /// The continent: the record's own, else the country's.
+    pub fn continent(&self) -> Option<AlphaCode> {
+        self.code(&[&["continent", "code"], &["continent_code"], &["continent"]])
+            .or_else(|| continent(self.country()?))
+    }
+
+    /// The city's English name.
+    pub fn city(&self) -> Option<&str> {
+        self.text(&[&["city", "names", "en"], &["city"]])
+    }
+
+    /// The parts of the country. A flat record has one, and its `region` may hold a code.
+    pub fn subdivisions(&self) -> Vec<Subdivision> {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let parts: Vec<Subdivision> = match self.at(&["subdivisions"]) {
+            Some(Self::List(parts)) => parts
+                .iter()
+                .map(|part| Subdivision {
+                    code: owned(part.text(&[&["iso_code"]])),
+                    name: owned(part.text(&[&["names", "en"]])),
+                })
+                .collect(),
+            _ => {
+                let name = self.text(&[&["region"], &["state1"], &["state"], &["subdivision"]]);
+                let code = self.text(&[&["region_code"], &["subdivision_code"]]);
+                let short = name.filter(|name| SubdivisionPart::code(name).is_some());
+                vec![Subdivision { code: owned(code.or(short)), name: owned(name) }]
+            }
+        };
+        parts.into_iter().filter(|part| *part != Subdivision::default()).collect()
     }
 
     /// The record's own coordinates. Exactly 0, 0 is how databases write "unknown": nobody
@@ -82,9 +118,10 @@ impl Value<'_> {
         Coordinates::new(latitude, longitude).ok()
     }
 
-    fn autonomous_system_number(&self) -> Option<u32> {
+    /// The autonomous system that announces the network.
+    pub fn autonomous_system_number(&self) -> Option<u32> {
         let paths: [&[&str]; 2] = [&["autonomous_system_number"], &["asn"]];
-        let digits = |text: String| text.trim_start_matches("AS").parse().ok();
+        let digits = |text: &str| text.trim_start_matches("AS").parse().ok();
         self.number(&paths)
             .filter(|number| (0.0..=f64::from(u32::MAX)).contains(number))
             .map(|number| number as u32)
@@ -101,9 +138,9 @@ impl Value<'_> {
     }
 
     /// The first of `paths` that holds a text which is not empty.
-    fn text(&self, paths: &[&[&str]]) -> Option<String> {
+    fn text(&self, paths: &[&[&str]]) -> Option<&str> {
         paths.iter().find_map(|path| match self.at(path)? {
-            Self::Text(text) if !text.is_empty() => Some(text.clone().into_owned()),
+            Self::Text(text) if !text.is_empty() => Some(&**text),
             _ => None,
         })
     }
@@ -183,8 +220,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
@@ -275,6 +315,34 @@ mod tests {
         check(map([("country", text("Germany")), ("city", text(""))]), (None, None, None));
         check(map([("country_code", text("ZZ"))]), (None, Some("ZZ"), None));
         check(text("a record that is no map"), (None, None, None));
+    }
+
+    #[test]
+    fn reads_subdivisions() {
+        let part = |code: &'static str, name: &'static str| {
+            map([("iso_code", text(code)), ("names", map([("en", text(name))]))])
+        };
+        let list = |parts: Vec<Value<'static>>| map([("subdivisions", Value::List(parts))]);
+        for (record, expected) in [
+            (
+                list(vec![part("ENG", "England"), part("LND", "London"), Value::Other]),
+                &[(Some("ENG"), Some("England")), (Some("LND"), Some("London"))][..],
+            ),
+            (list(vec![map([("iso_code", text("CA"))])]), &[(Some("CA"), None)]),
+            (list(vec![]), &[]),
+            (
+                map([("region", text("Bavaria")), ("region_code", text("BY"))]),
+                &[(Some("BY"), Some("Bavaria"))],
+            ),
+            (map([("state1", text("Bavaria"))]), &[(None, Some("Bavaria"))]),
+            (map([("region", text("CA"))]), &[(Some("CA"), Some("CA"))]),
+            (map([("subdivisions", text("CA")), ("state1", text(""))]), &[]),
+        ] {
+            let found = record.subdivisions();
+            let found: Vec<_> =
+                found.iter().map(|part| (part.code.as_deref(), part.name.as_deref())).collect();
+            assert_eq!(found, expected, "{record:?}");
+        }
     }
 
     #[test]

@@ -81,6 +81,11 @@ pub struct Steps<K, V> {
 }
 
 impl<K: AddressBits, V: Copy + Eq> Steps<K, V> {
+    /// One value for all addresses.
+    pub fn of_all(value: V) -> Self {
+        Self { starts: vec![K::from_wide(0)], values: vec![value] }
+    }
+
     /// How many steps there are; at least one.
     pub fn count(&self) -> usize {
         self.starts.len()
