@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::backend::{Backend, Mood};
 use common::dns::ask;
-use common::{Folder, Server, eventually, http_get};
+use common::{Folder, Server, eventually, http, http_get, http_status};
 use serde_json::Value;
 
 /// fall × interval + timeout, and a second for a busy machine.
@@ -320,4 +320,162 @@ fn the_admin_pages_show_what_is_down_and_why() {
     (0..3).for_each(|_| drop(question.udp()));
     question.tcp();
     eventually("the queries are counted", || (queries("udp"), queries("tcp")) == (3.0, 1.0));
+}
+
+/// Two back ends under a check with more keys, up and answered; the first may fail.
+struct Cautious {
+    backends: [Backend; 2],
+    server: Server,
+    admin: SocketAddr,
+    folder: Folder,
+}
+
+impl Cautious {
+    fn start(keys: &str) -> Self {
+        let backends = [(); 2].map(|()| Backend::start());
+        let probes = backends.each_ref().map(|backend| backend.address);
+        let check = CHECK.replace("\nfall = 2\nrise = 2", &format!("\nfall = 1\nrise = 1\n{keys}"));
+        let services = services(&probes, &["round-robin"]);
+        let service = services.replace("check =", "ttl = { min = 7, max = 60 }\ncheck =");
+        let folder = Folder::with_config(&format!(
+            "[admin]\nlisten = \"127.0.0.1:0\"\n[health]\nstate_file = \"health.state\"\n\
+             {check}{service}"
+        ));
+        let mut server = Server::start(&folder);
+        let admin = server.wait_for_address("admin listens");
+        (0..2).for_each(|_| drop(server.wait_for("to=up")));
+        Self { backends, server, admin, folder }
+    }
+
+    /// Waits for so many more probes of the first back end to be judged.
+    fn wait_for_probes(&self, n: usize) {
+        let until = self.backends[0].requests() + n + 1;
+        eventually("it is probed", || self.backends[0].requests() >= until);
+    }
+
+    /// What `/status` says of the first back end.
+    fn status(&self) -> Value {
+        let (_, body) = http_get(self.admin, "/status");
+        let status: Value = serde_json::from_str(&body).unwrap();
+        let probe = self.backends[0].address.to_string();
+        let targets = status["targets"].as_array().unwrap().iter();
+        let mut ours = targets.filter(|t| t["target"].as_str().unwrap().contains(&probe));
+        ours.next().unwrap().clone()
+    }
+}
+
+#[test]
+fn a_back_end_that_flaps_is_held_down_for_longer_each_time() {
+    let mut world = Cautious::start("damping = { hold = \"2s\", max = \"1m\" }");
+    for (flaps, hold) in [(1, 2), (2, 4)] {
+        let start = Instant::now();
+        world.backends[0].set(Mood::WrongStatus);
+        let line = world.server.wait_for("to=down");
+        assert!(line.contains(&format!("held down for {hold}s, flaps: {flaps}")), "{line}");
+        let status = world.status();
+        world.backends[0].set(Mood::Well);
+        assert_eq!((&status["health"], &status["flaps"]), (&"down".into(), &flaps.into()));
+        assert!(status["held_down_until_unix_seconds"].as_u64().is_some(), "{status}");
+        let probed = world.backends[0].requests();
+        world.server.wait_for("to=up");
+        let held = start.elapsed();
+        assert!(held >= Duration::from_secs(hold), "it came back after {held:?}");
+        assert!(world.backends[0].requests() >= probed + 2, "it passed meanwhile");
+        assert_eq!(world.status()["held_down_until_unix_seconds"], Value::Null);
+    }
+}
+
+#[test]
+fn a_failover_delay_is_waited_for_with_a_short_ttl() {
+    let mut world = Cautious::start("failover_delay = \"1s\"");
+    let question = ask(world.server.address, "round-robin.example.com");
+    assert_eq!(question.udp().ttl(), 60);
+    // A failure that is over before the delay is: nothing happens.
+    world.backends[0].set(Mood::WrongStatus);
+    eventually("it is near a flip", || question.udp().ttl() == 7);
+    world.backends[0].set(Mood::Well);
+    eventually("it is not any more", || question.udp().ttl() == 60);
+    assert_eq!(world.server.count_lines("to=down"), 0);
+    let start = Instant::now();
+    world.backends[0].set(Mood::WrongStatus);
+    eventually("it is near a flip", || question.udp().ttl() == 7);
+    assert_eq!(rotation(&world.server).len(), 2, "it is answered meanwhile");
+    world.server.wait_for("to=down");
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+#[test]
+fn a_manual_failback_waits_for_a_person_over_a_restart() {
+    let mut world = Cautious::start("failback = \"manual\"");
+    world.backends[0].set(Mood::WrongStatus);
+    let line = world.server.wait_for("to=down");
+    assert!(line.contains("waiting for failback"), "{line}");
+    world.backends[0].set(Mood::Well);
+    world.wait_for_probes(2);
+    let status = world.status();
+    assert_eq!(
+        (&status["health"], &status["waiting_for_failback"]),
+        (&"down".into(), &true.into())
+    );
+    assert_eq!(rotation(&world.server), [host(1)]);
+
+    let Cautious { backends, server, folder, .. } = world;
+    assert_eq!(server.stop(), Some(0));
+    let mut server = Server::start(&folder);
+    let admin = server.wait_for_address("admin listens");
+    let mut world = Cautious { backends, server, admin, folder };
+    world.wait_for_probes(2);
+    assert_eq!(world.status()["waiting_for_failback"], true, "the state file keeps it");
+    assert_eq!(rotation(&world.server), [host(1)]);
+
+    let key = world.status()["target"].as_str().unwrap().to_owned();
+    let order = format!("{{\"target\": \"{key}\"}}");
+    let post = |fields: &str, body: &str| {
+        let (head, body) = http(world.admin, "POST /failback", fields, body);
+        (http_status(&head), serde_json::from_str::<Value>(&body).unwrap())
+    };
+    let done = serde_json::json!({ "failed_back": [key] });
+    assert_eq!(post(JSON, &order), (200, done));
+    world.server.wait_for("failed back");
+    world.server.wait_for("to=up");
+    assert_eq!(rotation(&world.server), [host(0), host(1)]);
+    assert_eq!(world.status()["waiting_for_failback"], false);
+    // Now nobody waits any more.
+    let post = |body: &str| http_status(&http(world.admin, "POST /failback", JSON, body).0);
+    assert_eq!(post(&order), 409);
+    assert_eq!(post("{\"target\": \"web *\"}"), 409);
+}
+
+#[test]
+fn an_order_that_is_none_is_refused_with_a_reason() {
+    let world = Cautious::start("failback = \"manual\"");
+    let good = "{\"target\": \"web *\"}";
+    let long = format!("{{\"target\": \"{}\"}}", "x".repeat(5000));
+    let from_a_page = format!("{JSON}Origin: http://127.0.0.1\r\n");
+    for (request, fields, body, status) in [
+        ("POST", JSON, good, 409),
+        ("POST", "Content-Type: application/JSON; charset=utf-8\r\n", good, 409),
+        ("POST", from_a_page.as_str(), good, 403),
+        ("POST", "", good, 415),
+        ("POST", "Content-Type: text/plain\r\n", good, 415),
+        ("POST", JSON, long.as_str(), 413),
+        ("POST", JSON, "{\"target\": \"web", 400),
+        ("POST", JSON, "{\"target\": \"web *\", \"force\": true}", 400),
+        ("POST", JSON, "{\"target\": \"\"}", 400),
+        ("POST", JSON, "", 400),
+        ("POST", JSON, "{\"target\": \"mail *\"}", 404),
+        ("GET", "", "", 405),
+        ("PUT", JSON, good, 405),
+    ] {
+        let (head, answer) = http(world.admin, &format!("{request} /failback"), fields, body);
+        assert_eq!(http_status(&head), status, "{request} {fields} {body}: {answer}");
+        assert!(head.contains("content-type: application/problem+json"), "{head}");
+        let problem: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(problem["status"], status);
+        assert!(!problem["title"].as_str().unwrap().is_empty(), "{problem}");
+        assert!(!problem["detail"].as_str().unwrap().is_empty(), "{problem}");
+        assert_eq!(head.contains("allow: POST"), status == 405, "{head}");
+    }
 }

@@ -1,8 +1,10 @@
 //! The admin side, as far as it goes: liveness, status as JSON, metrics for Prometheus.
 //!
-//! It asks the daemon over a channel and holds no state of its own. It changes nothing:
-//! draining and forcing are done in the configuration for now.
+//! It asks the daemon over a channel and holds no state of its own. What it may change goes
+//! through the daemon's loop, and is a file here: [`failback`]. Draining and forcing are done
+//! in the configuration for now.
 
+mod failback;
 mod metrics;
 mod status;
 
@@ -31,9 +33,20 @@ pub struct AdminError {
     source: std::io::Error,
 }
 
-/// A question to the daemon.
+pub use failback::FailBack;
+
+/// What the daemon is asked for.
 #[derive(Debug)]
-pub struct Request {
+pub enum Request {
+    /// To show something.
+    Look(Question),
+    /// To let targets go up again.
+    FailBack(FailBack),
+}
+
+/// A page that is asked for.
+#[derive(Debug)]
+pub struct Question {
     page: Page,
     reply: oneshot::Sender<String>,
 }
@@ -63,7 +76,7 @@ pub struct View<'a> {
     pub reloads_failed: u64,
 }
 
-impl Request {
+impl Question {
     /// Answers with what the daemon sees now.
     pub fn answer(self, view: &View<'_>) {
         let text = match self.page {
@@ -98,6 +111,7 @@ pub fn start(
             "/metrics",
             get(|State(daemon)| page(daemon, Page::Metrics, "text/plain; version=0.0.4")),
         )
+        .route("/failback", failback::route())
         .with_state(daemon);
     runtime.spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
@@ -109,7 +123,7 @@ pub fn start(
 
 async fn page(daemon: mpsc::Sender<Request>, page: Page, content_type: &'static str) -> Response {
     let (reply, answer) = oneshot::channel();
-    if daemon.send(Request { page, reply }).await.is_ok()
+    if daemon.send(Request::Look(Question { page, reply })).await.is_ok()
         && let Ok(text) = answer.await
     {
         return ([(header::CONTENT_TYPE, content_type)], text).into_response();

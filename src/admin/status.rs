@@ -25,6 +25,11 @@ struct TargetStatus {
     health: Health,
     since_unix_seconds: u64,
     last_failure: Option<String>,
+    /// Outcomes in a row that speak against the present health.
+    streak: u16,
+    flaps: u32,
+    held_down_until_unix_seconds: Option<u64>,
+    waiting_for_failback: bool,
     services: Vec<String>,
 }
 
@@ -36,6 +41,10 @@ pub(super) fn json(view: &View<'_>) -> String {
         health: state.health(),
         since_unix_seconds: unix_seconds(state.since()),
         last_failure: state.last_failure().map(|failure| failure.reason.clone()),
+        streak: state.streak(),
+        flaps: state.restraint().flaps(),
+        held_down_until_unix_seconds: state.restraint().held_until().map(unix_seconds),
+        waiting_for_failback: state.restraint().waits_for_failback(),
         services: catalog
             .users_of_target
             .get(target.key())

@@ -24,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
-use crate::admin::{self, Request};
+use crate::admin::{self, FailBack, Question, Request};
 use crate::catalog::{Catalog, Settings};
 use crate::config::{self, Diagnostic, Refused};
 use crate::engine::Engine;
@@ -285,7 +285,10 @@ impl Server {
                     rest_until = published.then(|| Instant::now() + SNAPSHOT_INTERVAL);
                 }
                 () = passed(rest_until) => rest_until = None,
-                Some(request) = self.requests.recv() => self.tell(request),
+                Some(request) = self.requests.recv() => match request {
+                    Request::Look(question) => self.tell(question),
+                    Request::FailBack(order) => self.fail_back(order),
+                },
                 () = self.watcher.changed() => self.compile("a file changed"),
                 _ = housekeeping.tick() => self.keep_house(),
             }
@@ -425,8 +428,18 @@ impl Server {
         self.state_file.save_if_due(self.writer.health(), SystemTime::now());
     }
 
-    fn tell(&self, request: Request) {
-        request.answer(&admin::View {
+    /// A person lets targets go up again.
+    fn fail_back(&mut self, order: FailBack) {
+        let failed_back = self.writer.fail_back(&order.targets);
+        for target in failed_back.iter().flatten() {
+            info!(%target, "failed back: it may go up with its next pass");
+        }
+        self.state_file.is_dirty |= failed_back.as_ref().is_some_and(|targets| !targets.is_empty());
+        order.answer(failed_back);
+    }
+
+    fn tell(&self, question: Question) {
+        question.answer(&admin::View {
             snapshot: &self.writer.world().load(),
             health: self.writer.health(),
             counters: &self.serving.counters(),

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DnsCheck, HealthError, HttpCheck};
+use super::{Caution, DnsCheck, HealthError, HttpCheck};
 
 /// A health check as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +22,16 @@ pub struct Check {
     pub schedule: Schedule,
     /// How many outcomes in a row change the health.
     pub rise_fall: RiseFall,
+    /// What else that takes.
+    pub caution: Caution,
 }
 
 impl Check {
     /// A check with the defaults of every other key.
     pub fn new(name: impl Into<String>, kind: CheckKind) -> Self {
         let (schedule, rise_fall) = (Schedule::default(), RiseFall::default());
-        Self { name: name.into(), kind, port: None, schedule, rise_fall }
+        let caution = Caution::default();
+        Self { name: name.into(), kind, port: None, schedule, rise_fall, caution }
     }
 
     /// The port of this check: its own, else that of the scheme or of DNS; a TCP check has none but

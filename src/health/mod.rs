@@ -13,16 +13,19 @@
 //! administrator said about an endpoint: that word stands above health and is kept elsewhere.
 //!
 //! Invariant: only an [`Outcome`] of the target's own probe changes its health. Silence
-//! changes nothing, so a prober that stalls leaves the last known state.
+//! changes nothing, so a prober that stalls leaves the last known state. A person who fails a
+//! target back only lets its next pass count.
 
 mod authorities;
 mod check;
 mod condition;
+mod damping;
 mod dns_check;
 mod error;
 mod host;
 mod http_check;
 mod outcome;
+mod pattern;
 mod saved;
 mod state;
 mod table;
@@ -31,6 +34,7 @@ mod target;
 pub use authorities::authorities;
 pub use check::{Check, CheckKind, Jitter, RiseFall, Schedule, TcpCheck};
 pub use condition::Condition;
+pub use damping::{Caution, Damping, Failback, Restraint};
 pub use dns_check::{DnsCheck, ResponseCode};
 pub use error::HealthError;
 pub use host::{HostHeader, HostName};
@@ -39,6 +43,7 @@ pub use http_check::{
     StatusRange, show_status_ranges,
 };
 pub use outcome::{Failure, Outcome, Stage};
+pub use pattern::TargetPattern;
 pub use saved::{Saved, SavedTarget};
 pub use state::{Health, LastFailure, Seen, TargetHealth, Transition};
 pub use table::{Applied, HealthTable, MAX_TRANSITIONS, PastTransition, TargetStatus};

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, HealthError, HealthTable, LastFailure, TargetHealth, TargetKey};
+use super::{
+    Failback, Health, HealthError, HealthTable, LastFailure, Restraint, TargetHealth, TargetKey,
+};
 
 /// The version of the format written and read here.
 const VERSION: u64 = 1;
@@ -37,6 +39,37 @@ pub struct SavedTarget {
     /// Its last failure in words, and when that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<(String, u64)>,
+    /// How often it went Down lately; see [`Restraint`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flaps: u32,
+    /// Until when it is held Down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until_unix_milliseconds: Option<u64>,
+    /// Whether a person must let it go Up again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits_for_failback: bool,
+}
+
+impl SavedTarget {
+    /// The target as it was.
+    fn to_state(&self) -> TargetHealth {
+        let last_failure = self
+            .last_failure
+            .as_ref()
+            .map(|(reason, at)| LastFailure { reason: reason.clone(), at: from_milliseconds(*at) });
+        let restraint = Restraint {
+            flaps: self.flaps,
+            held_until: self.held_until_unix_milliseconds.map(from_milliseconds),
+            waits_for_failback: self.waits_for_failback,
+        };
+        let since = from_milliseconds(self.since_unix_milliseconds);
+        let seen_at = from_milliseconds(self.seen_unix_milliseconds);
+        TargetHealth::restored(self.health, since, seen_at, last_failure, restraint)
+    }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Saved {
@@ -51,6 +84,9 @@ impl Saved {
                 last_failure: state
                     .last_failure()
                     .map(|failure| (failure.reason.clone(), to_milliseconds(failure.at))),
+                flaps: state.restraint().flaps(),
+                held_until_unix_milliseconds: state.restraint().held_until().map(to_milliseconds),
+                waits_for_failback: state.restraint().waits_for_failback(),
             })
         });
         Self {
@@ -88,29 +124,28 @@ impl Saved {
     /// ```text
     /// health      age        target in the table   the entry
     /// Unknown     any        any                   is ignored
-    /// Up or Down  > max_age  any                   is ignored
+    /// Up or Down  > max_age  any                   is ignored, but for the next line
+    /// Down        any        Unknown               is believed, if it waits for failback and
+    ///                                              the check still leaves that to a person
     /// Up or Down  ≤ max_age  none, or probed       is ignored
     /// Up or Down  ≤ max_age  Unknown               is believed, with streak 0
     /// ```
     ///
-    /// A clock set back makes entries of the future; they are as old as they are far away.
+    /// What a probe saw grows old; what only a person may end does not. A clock set back makes
+    /// entries of the future; they are as old as they are far away.
     pub fn restore(&self, table: &mut HealthTable, now: SystemTime, max_age: Duration) -> usize {
-        let is_fresh = |target: &&SavedTarget| {
+        let mut restored = 0;
+        for target in self.targets.iter().filter(|target| target.health != Health::Unknown) {
             let seen_at = from_milliseconds(target.seen_unix_milliseconds);
             let age = now.duration_since(seen_at).unwrap_or_else(|ahead| ahead.duration());
-            target.health != Health::Unknown && age <= max_age
-        };
-        let restored = self.targets.iter().filter(is_fresh).filter(|target| {
-            let last_failure = target.last_failure.as_ref().map(|(reason, at)| LastFailure {
-                reason: reason.clone(),
-                at: from_milliseconds(*at),
-            });
-            let since = from_milliseconds(target.since_unix_milliseconds);
-            let seen_at = from_milliseconds(target.seen_unix_milliseconds);
-            let state = TargetHealth::restored(target.health, since, seen_at, last_failure);
-            table.restore(&target.key, state)
-        });
-        restored.count()
+            let waits = target.waits_for_failback
+                && target.health == Health::Down
+                && table.failback(&target.key) == Some(Failback::Manual);
+            if age <= max_age || waits {
+                restored += usize::from(table.restore(&target.key, target.to_state()));
+            }
+        }
+        restored
     }
 }
 
@@ -128,7 +163,9 @@ fn from_milliseconds(milliseconds: u64) -> SystemTime {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{Applied, Check, CheckKind, Failure, Outcome, Target, TcpCheck};
+    use super::super::{
+        Applied, Caution, Check, CheckKind, Damping, Failure, Outcome, RiseFall, Target, TcpCheck,
+    };
     use super::*;
 
     const MAX_AGE: Duration = Duration::from_secs(60);
@@ -197,6 +234,60 @@ mod tests {
         }
         assert_eq!(turned_by, Some(3));
         assert_eq!(saved.restore(&mut table, at(42), MAX_AGE), 0, "live health is not overwritten");
+    }
+
+    fn cautious(damping: bool, failback: Failback) -> Arc<Target> {
+        let [hold, max, forget_after] = [20, 60, 600].map(Duration::from_secs);
+        let damping = damping.then(|| Damping::new(hold, max, forget_after).expect("in order"));
+        let caution = Caution { damping, failback, ..Caution::default() };
+        let rise_fall = RiseFall::new(1, 1).expect("positive counts");
+        let kind = CheckKind::Tcp(TcpCheck::default());
+        let check = Check { rise_fall, caution, ..Check::new("db", kind) };
+        Arc::new(Target::new(Arc::new(check), ([127, 0, 0, 1], 1).into(), None))
+    }
+
+    /// Whether the target passes its way up after a restart at `restart`, if the check has
+    /// `damping` and `failback` then; and how many flaps it remembers.
+    fn restart(restart: u64, damping: bool, failback: Failback) -> (bool, u32) {
+        let target = cautious(true, Failback::Manual);
+        let mut table = HealthTable::new(&[Arc::clone(&target)], at(0));
+        table.apply(target.key(), 1, passed(), at(0));
+        table.apply(target.key(), 2, failed(), at(1));
+        let saved = Saved::from_json(&Saved::of(&table, at(1)).to_json()).expect("it reads");
+        let target = cautious(damping, failback);
+        let mut table = HealthTable::new(&[Arc::clone(&target)], at(restart));
+        saved.restore(&mut table, at(restart), MAX_AGE);
+        table.apply(target.key(), 1, passed(), at(restart));
+        let state = table.get(target.key()).expect("the table has it");
+        (state.health() == Health::Up, state.restraint().flaps())
+    }
+
+    #[test]
+    fn what_held_it_down_holds_it_after_a_restart() {
+        use Failback::{Auto, Manual};
+        for (at, damping, failback, expected) in [
+            (2, true, Auto, (false, 1)),
+            (20, true, Auto, (false, 1)),
+            (21, true, Auto, (true, 1)),
+            (2, false, Auto, (true, 0)),
+            (2, false, Manual, (false, 0)),
+            (61, true, Manual, (false, 1)),
+            // Too old to be believed, but a person has not spoken since.
+            (62, true, Manual, (false, 1)),
+            (62, true, Auto, (true, 0)),
+        ] {
+            assert_eq!(restart(at, damping, failback), expected, "{at} {damping} {failback:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_before_there_was_caution_reads() {
+        let json = br#"{"version":1,"saved_at_unix_milliseconds":1,"targets":[{"key":"k",
+            "health":"down","since_unix_milliseconds":1,"seen_unix_milliseconds":1}]}"#;
+        let saved = Saved::from_json(json).expect("it reads");
+        assert_eq!(*saved.targets[0].to_state().restraint(), Restraint::default());
+        let again = String::from_utf8(saved.to_json()).expect("JSON is text");
+        assert!(!again.contains("flaps") && !again.contains("held"), "{again}");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Rise/fall: how outcomes become the health of one target.
 //!
-//! It knows one target and no clock. It does not decide who is answered: steering does,
-//! from health, near-flip and the administrator's word.
+//! It knows one target and no clock. What holds a target Down beside its failures is in
+//! [`super::damping`]. It does not decide who is answered: steering does, from health,
+//! near-flip and the administrator's word.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, RiseFall};
+use super::{Caution, Outcome, Restraint, RiseFall};
 
 /// What is believed of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +70,9 @@ pub struct TargetHealth {
     health: Health,
     since: SystemTime,
     streak: u16,
+    /// When its first outcome was applied; says nothing without a streak.
+    streak_since: SystemTime,
+    restraint: Restraint,
     last_outcome: Option<Seen>,
     /// When a probe spoke of it before the restart, for a target restored from a file.
     restored_seen_at: Option<SystemTime>,
@@ -83,6 +87,8 @@ impl TargetHealth {
             health: Health::Unknown,
             since: now,
             streak: 0,
+            streak_since: now,
+            restraint: Restraint::default(),
             last_outcome: None,
             restored_seen_at: None,
             last_failure: None,
@@ -97,37 +103,52 @@ impl TargetHealth {
         since: SystemTime,
         seen_at: SystemTime,
         last_failure: Option<LastFailure>,
+        restraint: Restraint,
     ) -> Self {
-        Self { health, restored_seen_at: Some(seen_at), last_failure, ..Self::unknown(since) }
+        let restored_seen_at = Some(seen_at);
+        Self { health, restored_seen_at, last_failure, restraint, ..Self::unknown(since) }
     }
 
     /// Takes in one outcome.
     ///
     /// ```text
-    /// health   outcome  streak becomes      then
-    /// Unknown  pass     0                   Up at once
-    /// Unknown  failure  0                   Down at once
-    /// Up       pass     0                   stays
-    /// Up       failure  streak+1 < fall     stays, near a flip
-    /// Up       failure  streak+1 = fall     Down, streak 0
-    /// Down     failure  0                   stays
-    /// Down     pass     streak+1 < rise     stays, near a flip
-    /// Down     pass     streak+1 = rise     Up, streak 0
+    /// health   outcome  streak becomes  and                             then
+    /// Unknown  pass     0               -                               Up at once
+    /// Unknown  failure  0               -                               Down at once
+    /// Up       pass     0               -                               stays
+    /// Up       failure  < fall          -                               stays, near a flip
+    /// Up       failure  ≥ fall          it lasts < failover_delay       stays, near a flip
+    /// Up       failure  ≥ fall          it lasts ≥ failover_delay       Down, streak 0
+    /// Down     failure  0               -                               stays
+    /// Down     pass     any             waits for failback              stays
+    /// Down     pass     < rise          -                               stays, near a flip
+    /// Down     pass     ≥ rise          it lasts < failback_delay       stays, near a flip
+    /// Down     pass     ≥ rise          held down                       stays, near a flip
+    /// Down     pass     ≥ rise          it lasts ≥ failback_delay,      Up, streak 0
+    ///                                   and nothing holds it
     /// ```
+    ///
+    /// A streak lasts from its first outcome to this one. What going Down brings with it, and
+    /// what ends that, is in the table at [`Restraint`].
     pub fn apply(
         &mut self,
         outcome: Outcome,
         rise_fall: RiseFall,
+        caution: &Caution,
         now: SystemTime,
     ) -> Option<Transition> {
         let (seen, against) = match (self.health, outcome.is_pass()) {
-            (Health::Unknown, true) => (Health::Up, Some(1)),
-            (Health::Unknown, false) => (Health::Down, Some(1)),
+            (Health::Unknown, true) => (Health::Up, Some((1, Duration::ZERO))),
+            (Health::Unknown, false) => (Health::Down, Some((1, Duration::ZERO))),
             (Health::Up, true) | (Health::Down, false) => (self.health, None),
-            (Health::Up, false) => (Health::Down, Some(rise_fall.fall.get())),
-            (Health::Down, true) => (Health::Up, Some(rise_fall.rise.get())),
+            (Health::Up, false) => {
+                (Health::Down, Some((rise_fall.fall.get(), caution.failover_delay)))
+            }
+            (Health::Down, true) => {
+                (Health::Up, Some((rise_fall.rise.get(), caution.failback_delay)))
+            }
         };
-        let reason = match &outcome.result {
+        let mut reason = match &outcome.result {
             Ok(()) => "the check passed".to_owned(),
             Err(failure) => {
                 let reason = failure.to_string();
@@ -136,20 +157,48 @@ impl TargetHealth {
             }
         };
         self.last_outcome = Some(Seen { outcome, at: now });
-        self.streak = if against.is_some() { self.streak.saturating_add(1) } else { 0 };
-        if against.is_none_or(|needed| self.streak < needed) {
+        let up_for = now.duration_since(self.since).unwrap_or_default();
+        self.restraint.age((self.health == Health::Up).then_some(up_for), caution, now);
+        self.count(against.is_some(), now);
+        let (needed, delay) = against?;
+        let lasts = now.duration_since(self.streak_since).unwrap_or_default();
+        let is_restrained = self.health == Health::Down && !self.restraint.allows_up();
+        if self.streak < needed || lasts < delay || is_restrained {
             return None;
         }
         let from = std::mem::replace(&mut self.health, seen);
+        match seen {
+            Health::Down => {
+                let told = self.restraint.go_down(from == Health::Up, caution, now);
+                reason.extend(told.map(|told| format!("; {told}")));
+            }
+            _ => self.restraint.go_up(),
+        }
         self.streak = 0;
         self.since = now;
         self.transitions += 1;
         Some(Transition { from, to: seen, reason })
     }
 
-    /// Forgets the streak: its outcomes were of a check that has changed.
-    pub(super) fn forget_streak(&mut self) {
+    /// Counts an outcome into the streak, or ends it. One that seems to have begun in the
+    /// future, for the clock was set back, begins now.
+    fn count(&mut self, is_against: bool, now: SystemTime) {
+        if self.streak == 0 || self.streak_since > now {
+            self.streak_since = now;
+        }
+        self.streak = if is_against { self.streak.saturating_add(1) } else { 0 };
+    }
+
+    /// A person lets it go Up again, with its next pass at the earliest. Returns whether it
+    /// waited for that.
+    pub(super) fn fail_back(&mut self) -> bool {
+        self.restraint.fail_back()
+    }
+
+    /// Goes on under another check: the outcomes of its streak were of the one before.
+    pub(super) fn change_check(&mut self, caution: &Caution) {
         self.streak = 0;
+        self.restraint.submit_to(caution);
     }
 
     /// What is believed.
@@ -165,6 +214,11 @@ impl TargetHealth {
     /// How many outcomes in a row spoke against the present health.
     pub fn streak(&self) -> u16 {
         self.streak
+    }
+
+    /// What keeps it Down beside its failures.
+    pub fn restraint(&self) -> &Restraint {
+        &self.restraint
     }
 
     /// The outcome applied last by this process.
@@ -188,125 +242,14 @@ impl TargetHealth {
     }
 
     /// Whether the next outcome or the next few may change it: answers then get the
-    /// service's shortest TTL.
+    /// service's shortest TTL. No outcome turns one that waits for a person.
     pub fn is_near_flip(&self) -> bool {
-        self.streak > 0 || self.health == Health::Unknown
+        match self.health {
+            Health::Unknown => true,
+            Health::Up | Health::Down => self.streak > 0 && !self.restraint.waits_for_failback(),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::super::Failure;
-    use super::*;
-
-    const START: SystemTime = SystemTime::UNIX_EPOCH;
-
-    fn outcome(pass: bool) -> Outcome {
-        let result = if pass { Ok(()) } else { Err(Failure::Refused) };
-        Outcome { result, took: Duration::from_millis(1) }
-    }
-
-    fn counts(rise: i64, fall: i64) -> RiseFall {
-        RiseFall::new(rise, fall).expect("positive counts")
-    }
-
-    /// Applies `+` and `-` outcomes and writes the health after each: U, D, and u, d where
-    /// near a flip.
-    fn check(rise: i64, fall: i64, outcomes: &str, expected: &str) {
-        let mut target = TargetHealth::unknown(START);
-        let healths: String = outcomes
-            .chars()
-            .map(|sign| {
-                target.apply(outcome(sign == '+'), counts(rise, fall), START);
-                match (target.health(), target.is_near_flip()) {
-                    (Health::Up, false) => 'U',
-                    (Health::Up, true) => 'u',
-                    (Health::Down, false) => 'D',
-                    (Health::Down, true) => 'd',
-                    (Health::Unknown, _) => '?',
-                }
-            })
-            .collect();
-        assert_eq!(healths, expected, "rise {rise} fall {fall}: {outcomes}");
-    }
-
-    #[test]
-    fn outcomes_turn_health_by_the_truth_table() {
-        check(2, 3, "+", "U");
-        check(2, 3, "-", "D");
-        check(2, 3, "+---", "UuuD");
-        check(2, 3, "+--+---", "UuuUuuD");
-        check(2, 3, "-++", "DdU");
-        check(2, 3, "-+-++", "DdDdU");
-        check(1, 1, "+-+-", "UDUD");
-        check(3, 1, "-+++-", "DddUD");
-    }
-
-    #[test]
-    fn a_transition_tells_why_and_is_dated() {
-        let mut target = TargetHealth::unknown(START);
-        let later = START + Duration::from_secs(9);
-        assert!(target.is_near_flip());
-        let transition = target.apply(outcome(false), counts(2, 3), later);
-        assert_eq!(
-            transition,
-            Some(Transition {
-                from: Health::Unknown,
-                to: Health::Down,
-                reason: "connection refused".into()
-            })
-        );
-        assert_eq!((target.since(), target.transitions()), (later, 1));
-        assert_eq!(target.last_failure().map(|failure| failure.at), Some(later));
-    }
-
-    proptest! {
-        /// Health flips exactly when the last `fall` (or `rise`) outcomes all speak against
-        /// it, counted from the flip before.
-        #[test]
-        fn health_follows_the_last_outcomes(
-            outcomes in prop::collection::vec(any::<bool>(), 1..200),
-            rise in 1_i64..5,
-            fall in 1_i64..5,
-        ) {
-            let mut target = TargetHealth::unknown(START);
-            let mut since_flip: Vec<bool> = Vec::new();
-            let mut flips = 0;
-            for pass in outcomes {
-                let before = target.health();
-                let transition = target.apply(outcome(pass), counts(rise, fall), START);
-                since_flip.push(pass);
-                let needed = match before {
-                    Health::Unknown => 1,
-                    Health::Up => fall,
-                    Health::Down => rise,
-                } as usize;
-                let against = |seen: &bool| match before {
-                    Health::Unknown => true,
-                    Health::Up => !*seen,
-                    Health::Down => *seen,
-                };
-                let run = since_flip.iter().rev().take_while(|seen| against(seen)).count();
-                prop_assert_eq!(transition.is_some(), run >= needed);
-                if let Some(transition) = transition {
-                    flips += 1;
-                    since_flip.clear();
-                    prop_assert_eq!(transition.from, before);
-                    prop_assert_ne!(transition.to, before);
-                    prop_assert_eq!(transition.to == Health::Up, pass);
-                    prop_assert_eq!(target.streak(), 0);
-                } else {
-                    prop_assert_eq!(target.health(), before);
-                    prop_assert_eq!(usize::from(target.streak()), run);
-                }
-                prop_assert_ne!(target.health(), Health::Unknown);
-                prop_assert_eq!(target.is_near_flip(), target.streak() > 0);
-                prop_assert_eq!(target.transitions(), flips);
-            }
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Failure, Health, Outcome, Target, TargetHealth, TargetKey, Transition};
+use super::{
+    Check, Failback, Failure, Health, Outcome, Target, TargetHealth, TargetKey, TargetPattern,
+    Transition,
+};
 use crate::model::TargetId;
 
 /// How many transitions are kept per target; older ones are forgotten.
@@ -94,7 +97,8 @@ impl HealthTable {
     /// key was there  check      the target
     /// no             -          starts Unknown
     /// yes            the same   keeps everything
-    /// yes            changed    keeps health and history, its streak starts again
+    /// yes            changed    keeps health and history, its streak starts again, and what
+    ///                           the new check would not hold it by is let go
     /// gone           -          is forgotten
     /// ```
     pub fn reload(&mut self, targets: &[Arc<Target>], now: SystemTime) {
@@ -146,7 +150,8 @@ impl HealthTable {
         }
         slot.last_sequence = Some(sequence);
         let before = slot.status();
-        let transition = slot.state.apply(outcome, slot.target.check().rise_fall, now);
+        let Check { rise_fall, caution, .. } = &**slot.target.check();
+        let transition = slot.state.apply(outcome, *rise_fall, caution, now);
         if let Some(transition) = &transition {
             if slot.history.len() == MAX_TRANSITIONS {
                 slot.history.pop_front();
@@ -154,6 +159,16 @@ impl HealthTable {
             slot.history.push_back(PastTransition { transition: transition.clone(), at: now });
         }
         Applied::Counted { status_changed: slot.status() != before, transition }
+    }
+
+    /// A person lets the targets of a pattern go Up again. Returns those that waited for that,
+    /// or `None` if the table has no such target.
+    pub fn fail_back(&mut self, pattern: &TargetPattern) -> Option<Vec<TargetKey>> {
+        let named = |slot: &&mut Slot| pattern.matches(slot.target.key());
+        let mut named = self.slots.iter_mut().filter(named).peekable();
+        named.peek()?;
+        let waited = named.filter_map(|slot| slot.state.fail_back().then(|| slot.target.key()));
+        Some(waited.cloned().collect())
     }
 
     /// The status of a target; `None` if the catalog has no such id.
@@ -178,12 +193,18 @@ impl HealthTable {
         self.slots.iter().map(|slot| (&slot.target, &slot.state))
     }
 
+    /// Who says that a target may go Up again; `None` if there is no such target.
+    pub(super) fn failback(&self, key: &TargetKey) -> Option<Failback> {
+        self.by_key.get(key).map(|&index| self.slots[index].target.check().caution.failback)
+    }
+
     /// Sets the state of a target that no probe has spoken of yet; whether it did.
-    pub(super) fn restore(&mut self, key: &TargetKey, state: TargetHealth) -> bool {
+    pub(super) fn restore(&mut self, key: &TargetKey, mut state: TargetHealth) -> bool {
         let Some(&index) = self.by_key.get(key) else { return false };
         let slot = &mut self.slots[index];
         let is_unprobed = slot.state.health() == Health::Unknown;
         if is_unprobed {
+            state.change_check(&slot.target.check().caution);
             slot.state = state;
         }
         is_unprobed
@@ -192,7 +213,7 @@ impl HealthTable {
 
 fn carry_over(mut kept: Slot, target: &Arc<Target>) -> Slot {
     if kept.target.check() != target.check() {
-        kept.state.forget_streak();
+        kept.state.change_check(&target.check().caution);
     }
     kept.target = Arc::clone(target);
     kept
@@ -202,7 +223,7 @@ fn carry_over(mut kept: Slot, target: &Arc<Target>) -> Slot {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Check, CheckKind, Failure, RiseFall, TcpCheck};
+    use super::super::{Caution, CheckKind, RiseFall, TcpCheck};
     use super::*;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
@@ -282,6 +303,37 @@ mod tests {
         assert_eq!(table.iter().count(), 3);
         assert_eq!(table.status(TargetId(4)), None);
         assert_eq!(table.apply(kept.key(), 2, outcome(true), NOW), Applied::Overtaken);
+    }
+
+    #[test]
+    fn a_person_fails_back_what_waits_for_it() {
+        let cautious = |check: &str, port, failback| {
+            let mut check = Check::new(check, CheckKind::Tcp(TcpCheck::default()));
+            check.caution = Caution { failback, ..Caution::default() };
+            Arc::new(Target::new(Arc::new(check), ([127, 0, 0, 1], port).into(), None))
+        };
+        let manual = [1, 2].map(|port| cautious("manual", port, Failback::Manual));
+        let auto = cautious("auto", 1, Failback::Auto);
+        let all = [manual[0].clone(), manual[1].clone(), auto];
+        let mut table = HealthTable::new(&all, NOW);
+        for target in &all {
+            table.apply(target.key(), 1, outcome(false), NOW);
+            table.apply(target.key(), 2, outcome(true), NOW);
+        }
+        let (waiting, near) = (status(Health::Down, false), status(Health::Down, true));
+        assert_eq!([0, 1, 2].map(|id| table.status(TargetId(id))), [waiting, waiting, near]);
+        let mut fail_back = |text: &str| table.fail_back(&text.parse().expect("a pattern"));
+        assert_eq!(fail_back("manual 127.0.0.1:3 -"), None);
+        assert_eq!(fail_back("auto *"), Some(vec![]));
+        assert_eq!(fail_back("*:1 -"), Some(vec![all[0].key().clone()]));
+        assert_eq!(fail_back("*:1 -"), Some(vec![]), "once is enough");
+        assert_eq!([0, 1].map(|id| table.status(TargetId(id))), [near, waiting]);
+        // A check that leaves it to the passes again lets go.
+        let auto = cautious("manual", 2, Failback::Auto);
+        table.reload(std::slice::from_ref(&auto), NOW);
+        table.apply(auto.key(), 3, outcome(true), NOW);
+        table.apply(auto.key(), 4, outcome(true), NOW);
+        assert_eq!(table.status(TargetId(0)), status(Health::Up, false));
     }
 
     #[test]

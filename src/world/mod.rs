@@ -14,7 +14,9 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::catalog::{Catalog, ServiceEntry};
-use crate::health::{Applied, Health, HealthTable, Outcome, TargetKey, TargetStatus, Transition};
+use crate::health::{
+    Applied, Health, HealthTable, Outcome, TargetKey, TargetPattern, TargetStatus, Transition,
+};
 use crate::model::{Family, ServiceId, TargetId};
 use crate::steer::{self, Conditions, Standing};
 
@@ -158,21 +160,36 @@ impl Writer {
                 Applied::NoSuchTarget | Applied::Overtaken => {}
             }
         }
+        observed.published = self.assess_again(&old, touched);
+        observed
+    }
+
+    /// A person lets the targets of a pattern go up again, each with its next pass at the
+    /// earliest. Returns those that waited for that, or `None` if there is no such target.
+    pub fn fail_back(&mut self, pattern: &TargetPattern) -> Option<Vec<TargetKey>> {
+        let old = self.world.snapshot();
+        let failed_back = self.health.fail_back(pattern)?;
+        self.assess_again(&old, users_of(&old.catalog, &failed_back).into_iter().collect());
+        Some(failed_back)
+    }
+
+    /// Makes a new snapshot in which these services are assessed anew; none if there are none.
+    fn assess_again(&self, old: &Snapshot, mut touched: Vec<ServiceId>) -> bool {
         touched.sort_unstable();
         touched.dedup();
-        if !touched.is_empty() {
-            let mut standings = old.standings.clone();
-            // Services before those they are endpoints of.
-            touched.sort_by_key(|id| old.service(*id).depth);
-            for id in touched {
-                let pair = assess_one(old.service(id), &self.health, Some(&standings));
-                standings.replace([(id, pair)]);
-            }
-            let (catalog, stale) = (old.catalog.clone(), old.stale.clone());
-            self.publish(Snapshot { catalog, standings, stale, generation: old.generation });
-            observed.published = true;
+        if touched.is_empty() {
+            return false;
         }
-        observed
+        let mut standings = old.standings.clone();
+        // Services before those they are endpoints of.
+        touched.sort_by_key(|id| old.service(*id).depth);
+        for id in touched {
+            let pair = assess_one(old.service(id), &self.health, Some(&standings));
+            standings.replace([(id, pair)]);
+        }
+        let (catalog, stale) = (old.catalog.clone(), old.stale.clone());
+        self.publish(Snapshot { catalog, standings, stale, generation: old.generation });
+        true
     }
 
     fn publish(&self, snapshot: Snapshot) {

@@ -235,14 +235,31 @@ pub fn chi_square(counts: &[usize], shares: &[f64]) -> f64 {
 
 /// One HTTP request; the status code and the body.
 pub fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
+    let (head, body) = http(address, &format!("GET {path}"), "", "");
+    (http_status(&head), body)
+}
+
+/// One HTTP request of a method and path, with more fields, each ended by CRLF, and a body; the
+/// head and the body of the response.
+pub fn http(address: SocketAddr, request: &str, fields: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n{fields}\r\n{body}"
+    )
+    .unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").expect("a whole response");
-    let status = head.split(' ').nth(1).expect("a status").parse().unwrap();
-    (status, body.to_owned())
+    (head.to_owned(), body.to_owned())
+}
+
+/// The status code of a response's head.
+pub fn http_status(head: &str) -> u16 {
+    head.split(' ').nth(1).expect("a status").parse().unwrap()
 }
 
 /// Runs the program to its end.

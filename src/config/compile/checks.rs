@@ -26,6 +26,7 @@ fn compile_one(work: &mut Work<'_>, spec: &CheckSpec) -> Option<Arc<Check>> {
         port: spec.port,
         schedule: spec.schedule,
         rise_fall: spec.rise_fall,
+        caution: spec.caution,
     }))
 }
 

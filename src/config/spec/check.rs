@@ -1,11 +1,13 @@
 //! `[check.NAME]`: how endpoints are probed, and how outcomes become health.
 //!
-//! What only HTTP checks have is in [`super::http_check`].
+//! What only HTTP checks have is in [`super::http_check`]; what a change of health takes beside
+//! rise and fall in [`super::caution`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::caution::read_caution;
 use super::http_check::{HTTP_KEYS, read_http};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
@@ -14,7 +16,7 @@ use crate::config::value::{
     all, choice, domain_name, integer, non_empty, one_or_many, parsed, span_of_time, word,
 };
 use crate::health::{
-    CheckKind, DnsCheck, Jitter, ResponseCode, RiseFall, Schedule, Scheme, TcpCheck,
+    Caution, CheckKind, DnsCheck, Jitter, ResponseCode, RiseFall, Schedule, Scheme, TcpCheck,
 };
 use crate::model::RecordType;
 
@@ -37,6 +39,8 @@ pub struct CheckSpec {
     pub schedule: Schedule,
     /// How many outcomes in a row turn a target.
     pub rise_fall: RiseFall,
+    /// What else that takes.
+    pub caution: Caution,
 }
 
 const TCP_KEYS: &[&str] = &["send", "expect"];
@@ -109,6 +113,7 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
     let timeout = table.or("timeout", Duration::from_secs(2), span_of_time(timeout_range));
     let fall = table.or("fall", 3, integer(1i64..=100));
     let rise = table.or("rise", 2, integer(1i64..=100));
+    let caution = read_caution(&mut table);
     let kind = read_kind(&mut table, kind);
     table.finish()?;
     let (interval, timeout) = (interval?, timeout?);
@@ -117,7 +122,8 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
     let rise_fall =
         RiseFall::new(rise?, fall?).expect("the ranges here are within those of the counts");
     let (kind, ca_file) = kind?;
-    Ok(CheckSpec { name, kind, ca_file, port: port?, schedule, rise_fall })
+    let (port, caution) = (port?, caution?);
+    Ok(CheckSpec { name, kind, ca_file, port, schedule, rise_fall, caution })
 }
 
 /// What a probe does, and its certificates yet to be read.

@@ -7,6 +7,7 @@
 //!
 //! [`Spanned`]: super::source::Spanned
 
+mod caution;
 mod check;
 mod cookies;
 mod endpoint;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::catalog::LogFormat;
 use crate::guard::Rate;
-use crate::health::{CheckKind, DnsCheck, ResponseCode, RiseFall, Schedule, Scheme};
+use crate::health::{
+    Caution, CheckKind, Damping, DnsCheck, Failback, ResponseCode, RiseFall, Schedule, Scheme,
+};
 use crate::model::{AdminState, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
 
@@ -156,6 +158,27 @@ fn a_count_and_a_share_are_told_apart() {
         let spec = spec("check = \"web\"", &format!("check = \"web\"\nmin_healthy = {text}"));
         assert_eq!(format!("{:?}", spec.services[0].steering.min_healthy), expected);
     }
+}
+
+#[test]
+fn caution_is_off_and_damping_has_defaults() {
+    let read = |keys: &str| spec("port = 25", &format!("port = 25\n{keys}")).checks[1].caution;
+    let none = Caution::default();
+    assert_eq!((none.failover_delay, none.failback_delay), (Duration::ZERO, Duration::ZERO));
+    assert_eq!((read(""), none.damping, none.failback), (none, None, Failback::Auto));
+    let [hold, max, forget_after] = [10, 600, 1800].map(Duration::from_secs);
+    let damping = Damping::new(hold, max, forget_after).ok();
+    assert_eq!(read("damping = {}"), Caution { damping, ..none });
+    let keys = "failover_delay = \"10s\"\nfailback_delay = \"30m\"\nfailback = \"manual\"\n\
+                damping = { hold = \"1m\", max = \"1m\", forget_after = \"1d\" }";
+    let [minute, day] = [60, 86_400].map(Duration::from_secs);
+    let all = Caution {
+        failover_delay: hold,
+        failback_delay: forget_after,
+        damping: Damping::new(minute, minute, day).ok(),
+        failback: Failback::Manual,
+    };
+    assert_eq!(read(keys), all);
 }
 
 #[test]

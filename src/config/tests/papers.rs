@@ -60,6 +60,7 @@ fn section_of_template(template: &str, section: &str) -> String {
         "listener[]" => "[[listener]]",
         "geoip.override[]" => "[[geoip.override]]",
         section if section.starts_with("service.NAME") => "[service.",
+        "check.NAME.damping" => "[check.",
         section => &format!("[{}", section.replace("NAME", "")),
     };
     let parts = template.split("\n[").map(|part| format!("[{part}"));
@@ -76,6 +77,7 @@ fn section_of_manual(section: &str) -> &'static str {
         "service.NAME.ttl" => "TTL".to_owned(),
         "service.NAME.capacity.SITE" => "Capacity".to_owned(),
         "service.NAME.sticky" => "Sticky".to_owned(),
+        "check.NAME.damping" => "Damping".to_owned(),
         section => format!("[{section}]"),
     };
     let title = format!("# `{heading}`");
