@@ -13,6 +13,7 @@
 //!
 //! (The manual has it in docs/steering.md.) This runs once per change of health, not per query.
 
+use crate::geo::ClientClass;
 use crate::health::{Health, TargetStatus};
 use crate::model::{AdminState, EndpointTarget, Family, ServiceId, TargetId};
 
@@ -42,9 +43,15 @@ impl<F: Fn(TargetId) -> TargetStatus> Conditions for F {
     }
 }
 
-/// Everything queries need to know of a service in a family.
+/// Everything queries need to know of a service in a family: what everybody sees, or each class
+/// of clients where they see different things.
 pub fn stand(service: &Service, family: Family, conditions: &impl Conditions) -> Standing {
-    assess(service, family, 0, conditions).standing
+    let seen_with = |lists| assess(service, family, lists, conditions).standing;
+    let by_view = service.views.as_ref().map_or_else(Box::default, |views| {
+        let classes = (0..views.class_count() as u32).map(ClientClass);
+        classes.map(|class| seen_with(views.lists(class))).collect()
+    });
+    Standing { by_view, ..seen_with(0) }
 }
 
 /// Assesses a service in a family for clients that are in these of its client lists, bits by

@@ -68,7 +68,7 @@ pub fn decide(
     picks: &mut Picks,
 ) -> Decision {
     picks.clear();
-    let mut bits_read = 0;
+    let (standing, mut bits_read) = seen_by(service, standing, client);
     let outcome = match &standing.verdict {
         Verdict::Choose(pool) => {
             let slot = service.turn_slot(family);
@@ -91,6 +91,17 @@ pub fn decide(
         Verdict::Refused => Outcome::Refused,
     };
     Decision { outcome, ttl: standing.ttl, scope: bits_read, reason: standing.reason }
+}
+
+/// The standing that a client sees, and how many bits of its address tell which.
+fn seen_by<'s>(
+    service: &Service,
+    standing: &'s Standing,
+    client: &ClientNet,
+) -> (&'s Standing, u8) {
+    let Some(views) = &service.views else { return (standing, 0) };
+    let answer = views.lookup(client.address);
+    (&standing.by_view[answer.class.0 as usize], answer.scope)
 }
 
 /// Chooses from the pool; now and then from the tier in waiting.

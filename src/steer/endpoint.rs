@@ -19,8 +19,8 @@ pub struct Endpoint {
     /// What tells its health; `None` where the service has no check: it is always up, or what
     /// the nested service is.
     pub condition: Option<Condition>,
-    /// The client lists that a client must be in, all of them: bits by their place in
-    /// [`Views::lists`](super::Views). 0 is for everybody.
+    /// The client lists that a client must be on, all of them: bits by their number in the
+    /// service's views. 0 is for everybody.
     pub fences: u64,
 }
 

@@ -28,6 +28,12 @@ pub(super) const TRAITS: Traits = Traits {
 };
 
 pub(super) fn pick(_sites: &Field, draw: &mut Draw<'_, impl Dice>) {
+    let nearest = nearest(draw);
+    draw.picks.push(nearest.index);
+}
+
+/// The nearest site that is left.
+pub(super) fn nearest<'a, D: Dice>(draw: &mut Draw<'a, D>) -> &'a Contestant {
     let geography = draw.service.geography.as_ref().expect("the service has a geo map");
     let answer = geography.map.lookup(draw.client.address);
     draw.read(answer.scope);
@@ -37,28 +43,25 @@ pub(super) fn pick(_sites: &Field, draw: &mut Draw<'_, impl Dice>) {
     if answer.ranking.has_shared_steps() {
         draw.read_prefix();
     }
-    let taken = answer.ranking.find(|step| of_step(step, draw, |site, draw| !draw.sheds(site)));
-    if taken.is_none() {
-        // They all would rather not: the nearest has to.
-        answer.ranking.find(|step| of_step(step, draw, |_, _| true));
-    }
+    let taken = answer.ranking.find(|step| of_step(step, draw, |site| !draw.sheds(site)));
+    // They may all rather not: then the nearest has to.
+    taken
+        .or_else(|| answer.ranking.find(|step| of_step(step, draw, |_| true)))
+        .unwrap_or(&draw.pool.sites.contestants()[0])
 }
 
-/// Picks one of the sites of a step that are left and fit.
-fn of_step<D: Dice>(
+/// One of the sites of a step that are left and fit.
+fn of_step<'a, D: Dice>(
     step: &[SiteId],
-    draw: &mut Draw<'_, D>,
-    fits: impl Fn(&Contestant, &Draw<'_, D>) -> bool,
-) -> Option<()> {
+    draw: &Draw<'a, D>,
+    fits: impl Fn(&Contestant) -> bool,
+) -> Option<&'a Contestant> {
     let pool = draw.pool;
-    let mut here = step.iter().filter_map(|&site| pool.site(site)).filter(|c| fits(c, draw));
+    let mut here = step.iter().filter_map(|&site| pool.site(site)).filter(|c| fits(c));
     let first = here.next()?;
     if here.next().is_none() {
-        draw.picks.push(first.index);
-        return Some(());
+        return Some(first);
     }
-    let sharing = step.iter().filter_map(|&site| pool.site(site)).filter(|c| fits(c, draw));
-    let best = rendezvous::best_of(sharing, draw.client_key());
-    draw.picks.push(best.map_or(first.index, |best| best.index));
-    Some(())
+    let sharing = step.iter().filter_map(|&site| pool.site(site)).filter(|c| fits(c));
+    rendezvous::best_of(sharing, draw.client_key())
 }

@@ -11,7 +11,7 @@
 //! here, one variant of [`Policy`] and one line in the configuration's specification.
 //!
 //! Nothing here reads a clock, a socket or a generator: turns and randomness come in
-//! through [`Dice`]. Client views (geofences) are not built yet.
+//! through [`Dice`].
 
 mod assess;
 mod decide;
@@ -20,6 +20,7 @@ mod draw;
 mod endpoint;
 mod failover;
 mod field;
+mod geo_map;
 mod geo_proximity;
 mod hash;
 mod least_load;
@@ -45,6 +46,7 @@ pub use decide::{Decision, Outcome, decide};
 pub use dice::{Dice, FirstTurn, Turns};
 pub use endpoint::{Capacity, Endpoint, Shed};
 pub use field::{ALL_CLIENTS, Contestant, Field, MAX_ANSWERS, Picks};
+pub use geo_map::{SiteOrder, SiteRules};
 pub use load::Load;
 pub use pins::{Failback, Pin, Pins, Sticky};
 pub use policy::{Policy, Rotation, WithinSite};

@@ -8,7 +8,8 @@ use std::fmt;
 use super::draw::Draw;
 use super::{Dice, Field};
 use super::{
-    failover, geo_proximity, hash, least_load, locality, name_hash, random, round_robin, weighted,
+    failover, geo_map, geo_proximity, hash, least_load, locality, name_hash, random, round_robin,
+    weighted,
 };
 
 /// Makes the list of policies, and the calls into their files, of the table below.
@@ -63,6 +64,8 @@ policies! {
     Failover in failover,
     /// The site nearest to the client.
     GeoProximity in geo_proximity,
+    /// The sites that a rule names for the client.
+    GeoMap in geo_map,
 }
 
 /// What a policy is like, for whoever has to know without choosing.

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::geo::{GeoMap, RankingSpec};
+use crate::geo::{ClientMap, GeoMap, RankingSpec};
 use crate::model::{
     ClientNet, EndpointTarget, Family, Prefix, RecordType, ServiceId, SiteId, TtlRange, WireName,
 };
 
-use super::{Endpoint, Picks, Policy, Shed, Sticky, WithinSite};
+use super::{Endpoint, Picks, Policy, Shed, SiteRules, Sticky, WithinSite};
 
 /// One service, compiled. Immutable; health lives elsewhere.
 #[derive(Debug, Clone)]
@@ -40,6 +40,10 @@ pub struct Service {
     pub hash: HashKey,
     /// Rankings by client; there where the policy measures distance.
     pub geography: Option<Geography>,
+    /// Which sites serve which clients; there where the policy goes by rules.
+    pub site_rules: Option<SiteRules>,
+    /// Which client lists hold a client; `None` where all clients see the same.
+    pub views: Option<Arc<ClientMap>>,
     /// How much each of `sites` leaves to others; empty where none does.
     pub sheds: Vec<Shed>,
     /// The share of answers (0 to 1) that goes to the tier in waiting.

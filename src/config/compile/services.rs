@@ -152,6 +152,8 @@ fn compile_one(
         panic_threshold: steering.panic_threshold,
         hash: HashKey { seed, v4_bits: steering.hash_prefix_v4, v6_bits: steering.hash_prefix_v6 },
         geography,
+        site_rules: None,
+        views: None,
         sheds,
         trickle: steering.trickle,
         locality: steering.locality,

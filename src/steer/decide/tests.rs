@@ -1,8 +1,13 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::*;
+use crate::geo::{ClientMap, ClientMapSpec};
+use crate::model::SiteId;
 use crate::steer::fixture::{TestDice, health, service};
-use crate::steer::{Locality, LocalityKey, Policy, Shed, Sticky, WithinSite, assess};
+use crate::steer::{
+    Locality, LocalityKey, Policy, Shed, SiteOrder, SiteRules, Sticky, WithinSite, assess, stand,
+};
 
 fn client(text: &str) -> ClientNet {
     ClientNet { address: text.parse().unwrap(), scoped: true }
@@ -289,4 +294,89 @@ fn locality_holds_keys_together() {
     service.locality = Some(Locality { key: LocalityKey::Name, bound: 1.25 });
     let met = meets(&service, "uuu", 100);
     assert!(met.iter().all(|who| *who == met[0]));
+}
+
+/// A map of who is on which of these lists of networks.
+fn lists(lists: &[&[&str]]) -> ClientMapSpec {
+    let selectors = |list: &&[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
+    ClientMapSpec::which_lists(lists.iter().map(selectors).collect(), 32, 56).unwrap()
+}
+
+fn map_of(spec: &ClientMapSpec) -> Arc<ClientMap> {
+    Arc::new(ClientMap::build_all(&[], &[spec]).unwrap().remove(0))
+}
+
+#[test]
+fn a_geofence_keeps_others_out_whatever_is_down() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2", "b 192.0.2.3"];
+    let mut service = service(Policy::Failover, &lines);
+    // a is for 10.1/16 and 10.2/16, the second of b for 10.2/16 only.
+    service.views = Some(map_of(&lists(&[&["10.1.0.0/16", "10.2.0.0/16"], &["10.2.0.0/16"]])));
+    service.endpoints[0].fences = 0b01;
+    service.endpoints[2].fences = 0b10;
+    for (from, letters, expected, scope) in [
+        ("10.1.0.1", "uuu", Some(0), 16),
+        ("10.1.0.1", "duu", Some(1), 16),
+        ("10.1.0.1", "ddu", Some(0), 16),
+        ("10.2.0.1", "ddu", Some(2), 16),
+        ("10.2.0.1", "udd", Some(0), 16),
+        // Everything it may have is down: that, and not what is for others.
+        ("10.3.0.1", "udu", Some(1), 16),
+        ("198.51.100.1", "uuu", Some(1), 1),
+    ] {
+        let standing = stand(&service, Family::V4, &health(letters));
+        let mut dice = TestDice::default();
+        let (decision, picks) = decided(&service, &standing, Family::V4, from, &mut dice);
+        assert_eq!(picks.first().copied(), expected, "{from} {letters}");
+        assert_eq!(decision.scope, scope, "{from}");
+    }
+    // And with nothing for anybody else at all, others get nothing.
+    service.endpoints[1].fences = 0b01;
+    let standing = stand(&service, Family::V4, &health("uuu"));
+    let mut dice = TestDice::default();
+    let (decision, picks) = decided(&service, &standing, Family::V4, "198.51.100.1", &mut dice);
+    assert_eq!(
+        (decision.outcome, decision.reason),
+        (Outcome::NoData { ttl_cap: None }, Reason::NotForClient)
+    );
+    assert_eq!((decision.scope, picks.len()), (1, 0));
+}
+
+#[test]
+fn rules_name_sites_in_order() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2", "c 192.0.2.3"];
+    let mut service = service(Policy::GeoMap, &lines);
+    let order = |sites: &[u16]| SiteOrder {
+        sites: sites.iter().map(|site| SiteId(*site)).collect(),
+        auto: false,
+    };
+    let networks = |text: &str| vec![text.parse().unwrap()];
+    let rules = vec![networks("10.0.0.0/8"), networks("10.9.0.0/16")];
+    service.site_rules = Some(SiteRules {
+        map: map_of(&ClientMapSpec::which_rule(rules, 32, 56)),
+        rules: [order(&[2, 0]), order(&[1])].into(),
+        default: order(&[0, 1, 2]),
+    });
+    for (from, letters, expected, scope) in [
+        ("10.1.0.1", "uuu", 2, 13),
+        ("10.1.0.1", "uud", 0, 13),
+        // What no rule names is better than what is down.
+        ("10.1.0.1", "dud", 1, 13),
+        ("10.9.0.1", "uuu", 1, 16),
+        ("10.9.0.1", "udu", 0, 16),
+        ("198.51.100.1", "uuu", 0, 1),
+        ("198.51.100.1", "duu", 1, 1),
+    ] {
+        let standing = stand(&service, Family::V4, &health(letters));
+        let mut dice = TestDice::default();
+        let (decision, picks) = decided(&service, &standing, Family::V4, from, &mut dice);
+        assert_eq!((picks, decision.scope), (vec![expected], scope), "{from} {letters}");
+    }
+    // A site that sheds all leaves them to the next of the rule.
+    let all = Shed { fixed: 1.0, capacity: None };
+    service.sheds = vec![Shed::default(), Shed::default(), all];
+    let standing = stand(&service, Family::V4, &health("uuu"));
+    let mut dice = TestDice::default();
+    let (decision, picks) = decided(&service, &standing, Family::V4, "10.1.0.1", &mut dice);
+    assert_eq!((picks, decision.scope), (vec![0], 24));
 }
