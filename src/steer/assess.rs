@@ -396,8 +396,9 @@ fn probed(
 /// | else | as probed; up without a check |
 fn effective_health(admin: AdminState, probed: Option<TargetStatus>) -> (Health, bool) {
     match (admin, probed) {
-        (AdminState::ForcedUp, _) | (_, None) => (Health::Up, false),
+        (AdminState::ForcedUp, _) => (Health::Up, false),
         (AdminState::ForcedDown, _) => (Health::Down, false),
+        (_, None) => (Health::Up, false),
         (AdminState::Disabled, Some(status)) => (status.health, false),
         (_, Some(status)) => (status.health, status.near_flip),
     }

@@ -47,6 +47,20 @@ fn health_comes_before_everything_but_a_persons_word() {
 }
 
 #[test]
+fn forced_down_is_down_without_a_check_too() {
+    let unchecked = |lines: &[&str], expected: &[u16], reason| {
+        let mut service = service(Policy::Weighted, lines);
+        service.endpoints.iter_mut().for_each(|endpoint| endpoint.probe = None);
+        service.all_down = AllDown::NoData;
+        assert_eq!(left(&service, Family::V4, ""), (expected.to_vec(), reason), "{lines:?}");
+    };
+    unchecked(&["a 192.0.2.1 forced-down", "b 192.0.2.2 draining"], &[1], Reason::Draining);
+    unchecked(&["a 192.0.2.1 forced-down", "b 192.0.2.2"], &[1], Reason::Healthy);
+    // The other family is no better off, so this is not the family that is down alone.
+    unchecked(&["a 192.0.2.1 forced-down", "b 2001:db8::1 forced-down"], &[], Reason::AllDown);
+}
+
+#[test]
 fn draining_and_disabled() {
     let lines = ["a 192.0.2.1 draining", "b 192.0.2.2", "c 192.0.2.3 disabled"];
     check(&lines, "uuu", &[1], Reason::Healthy);
