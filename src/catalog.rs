@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::geo::{self, GeoMap, Overrides, RankingSpec};
+use crate::geo::{self, ClientMap, ClientMapSpec, GeoMap, Overrides, RankingSpec};
 use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
 use crate::model::{ReadFile, ServiceId, Site, WireName};
@@ -78,12 +78,14 @@ pub struct Geo {
     pub fingerprint: u64,
     /// Every map in use, by what it was made for.
     pub maps: HashMap<RankingSpec, Arc<GeoMap>>,
+    /// Every map of rules and lists of clients, by what it was made for.
+    pub client_maps: HashMap<ClientMapSpec, Arc<ClientMap>>,
     /// The file that keeps them for the next start, if one shall.
     pub cache: Option<MapCache>,
 }
 
 impl Geo {
-    /// Writes the content of the cache file.
+    /// Writes the content of the cache file; client maps are not in it.
     ///
     /// # Errors
     /// What `out` returns.

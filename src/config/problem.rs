@@ -104,6 +104,16 @@ pub enum Problem {
     ServiceLoop(String),
     #[error("`all_down = \"last-resort\"` needs `last_resort`")]
     NoLastResort,
+    #[error("a group holds no other groups, and this is `{0}`")]
+    GroupInGroup(String),
+    #[error("it takes a database to tell `{0}`, and none is configured")]
+    NoDatabase(String),
+    #[error("nothing can follow `auto`, which takes all other sites")]
+    AfterAuto,
+    #[error("a site is called `auto`, which here means the nearest")]
+    AutoIsSite,
+    #[error("`default` is never used: one of the rules is for `any`")]
+    DefaultBesideAny,
 }
 
 impl Problem {
@@ -123,6 +133,9 @@ impl Problem {
             Self::MissingKey { key } => missing_key_advice(key)?.to_owned(),
             Self::WrongType { expected, found } => type_advice(expected, found)?.to_owned(),
             Self::UnknownChoice { value, known, .. } => did_you_mean(value, known, "choose from"),
+            Self::UnknownReference { what: "group", name, known } if known.is_empty() => {
+                format!("define it below [clients]: {name} = [\"192.0.2.0/24\"]")
+            }
             Self::UnknownReference { what, name, known } if known.is_empty() => {
                 format!("define it: [{what}.{name}]")
             }
@@ -154,6 +167,13 @@ impl Problem {
             Self::NoLastResort => {
                 "add `last_resort` with a list of addresses or one name".to_owned()
             }
+            Self::GroupInGroup(_) => "write down what that group holds".to_owned(),
+            Self::NoDatabase(_) => {
+                "add `databases` to [geoip], or name networks in its place".to_owned()
+            }
+            Self::AfterAuto => "put `auto` last".to_owned(),
+            Self::AutoIsSite => "give the site another name".to_owned(),
+            Self::DefaultBesideAny => "drop one of the two".to_owned(),
             _ => return None,
         };
         Some(text)
@@ -208,6 +228,9 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
             "add `responses_per_second`, which turns limits on, or leave the other keys out"
         }
         "cidr" => "add `cidr`, such as \"203.0.113.0/24\"",
+        "rules" => "add `rules = [{ clients = [\"country:KR\"], sites = [\"SITE\"] }]`",
+        "clients" => "add `clients`, such as [\"country:KR\"], [\"203.0.113.0/24\"] or [\"any\"]",
+        "sites" => "add `sites`, such as [\"SITE\", \"auto\"]",
         _ => return None,
     })
 }

@@ -1,15 +1,21 @@
-//! Where clients are, and which sites are near them.
+//! Where clients are, which sites are near them, and which rules they fall under.
 //!
 //! ```text
 //! MMDB bytes ─► Database ─► layer (one per database) ─┐
 //! [[geoip.override]] ─────► Overrides ────────────────┴─► Locations ─► GeoMap ─► ranking, scope
 //!                                                                 ▲
 //!                                                    RankingSpec ─┘ (one map per distinct spec)
+//!
+//! MMDB bytes ─► Database ─► layer ─► facts ─┐
+//! ClientMapSpec (lists of Selectors) ───────┴─► ClientMap ─► class, scope
 //! ```
 //!
 //! [`Locations`] says for every address where it is, and is made once per load. A [`GeoMap`]
 //! says for every address in which order a service prefers its sites, and how wide the
 //! network is for which that holds; it is what queries read.
+//!
+//! A [`ClientMap`] says for every address which of some rules holds, or which of some lists it
+//! is on; of what databases say, only what a selector names is looked at.
 //!
 //! The room is pure. It opens no file (bytes come in), knows no health, no weight and no
 //! service, and does not unfold IPv4 from IPv6 addresses: callers do that before asking.

@@ -1,8 +1,10 @@
-//! Databases and overrides, into one geo map per distinct set of sites.
+//! Databases and overrides, into one geo map per distinct set of sites, and one client map per
+//! distinct set of rules.
 //!
 //! The maps are the costly part of a configuration. They depend on the databases' octets,
-//! the overrides and each service's sites and nothing else, so a reload that changes none
-//! of these takes over the maps of the previous catalog, and a start those of the cache file.
+//! the overrides and each service's sites, or rules, and nothing else, so a reload that changes
+//! none of these takes over the maps of the previous catalog, and a start the geo maps of the
+//! cache file. Client maps are not in it: they are small, and making one takes no ranking.
 //! That file is no part of the configuration: it is not watched, and nothing that may be
 //! wrong with it is an error.
 
@@ -16,12 +18,12 @@ use crate::catalog::{Catalog, Geo, MapCache};
 use crate::config::source::Spanned;
 use crate::config::spec::{ServiceSpec, Spec};
 use crate::geo::{
-    Database, GeoMap, Locations, Override, OverrideTarget, Overrides, RankedSite, RankingSpec,
-    restore,
+    Database, GeoError, GeoMap, Locations, Override, OverrideTarget, Overrides, RankedSite,
+    RankingSpec, restore,
 };
 use crate::model::{Files, SiteId};
 
-use super::{Work, overrides};
+use super::{Work, client_maps, overrides};
 
 /// The geographic side; `None` if a database is missing or broken.
 pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalog>) -> Option<Geo> {
@@ -58,15 +60,22 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
         let kept = before.and_then(|geo| geo.cache.as_ref());
         cache.is_current = cache.taken > 0 || kept.is_some_and(|kept| kept.path == cache.path);
     }
+    let wanted_clients = client_maps::wanted(spec);
+    let mut client_maps = client_maps::take(&wanted_clients, before);
+    let has_all_clients = client_maps.len() == wanted_clients.len();
+    // What is wrong with a database should be heard whether it is needed or not.
+    let opened = match before.is_some() && has_all && has_all_clients {
+        true => Vec::new(),
+        false => open_databases(&spec.geoip.databases, files, work)?,
+    };
     let overrides = match before {
         Some(before) if has_all => before.overrides.clone(),
         None if has_all && cache.as_ref().is_some_and(|cache| cache.taken > 0) => {
-            // What is wrong with a database should be heard whether it is needed or not.
-            open_databases(&spec.geoip.databases, files, work)?;
             Overrides::new(&overrides)
         }
         _ => {
-            let locations = locate(&spec.geoip.databases, files, &overrides, work)?;
+            let locations = Locations::build(&opened, &overrides);
+            let locations = locations.map_err(|error| report(&error, spec, work)).ok()?;
             for wanted in wanted {
                 maps.entry(wanted)
                     .or_insert_with_key(|wanted| Arc::new(GeoMap::build(&locations, wanted)));
@@ -74,7 +83,9 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
             locations.overrides().clone()
         }
     };
-    Some(Geo { overrides, databases, fingerprint, maps, cache })
+    let completed = client_maps::complete(&mut client_maps, &wanted_clients, &opened);
+    completed.map_err(|error| report(&error, spec, work)).ok()?;
+    Some(Geo { overrides, databases, fingerprint, maps, client_maps, cache })
 }
 
 /// Takes what maps the cache file has; a file that is missing has none.
@@ -99,22 +110,10 @@ fn take_from_cache(
     }
 }
 
-/// Reads all databases, which are not kept; `None` if one is missing or broken.
-fn locate(
-    databases: &[Spanned<PathBuf>],
-    files: Vec<(usize, Vec<u8>)>,
-    overrides: &[Override],
-    work: &mut Work<'_>,
-) -> Option<Locations> {
-    let opened = open_databases(databases, files, work)?;
-    match Locations::build(&opened, overrides) {
-        Ok(locations) => Some(locations),
-        Err(error) => {
-            let at = databases.first()?;
-            let diagnostic = work.source.diagnostic(&at.at, error.to_string(), None);
-            work.diagnostics.push(diagnostic);
-            None
-        }
+/// Puts what is wrong with the content of a database on record.
+fn report(error: &GeoError, spec: &Spec, work: &mut Work<'_>) {
+    if let Some(first) = spec.geoip.databases.first() {
+        work.diagnostics.push(work.source.diagnostic(&first.at, error.to_string(), None));
     }
 }
 

@@ -5,6 +5,7 @@
 //! collected before anything is refused.
 
 mod checks;
+mod client_maps;
 mod geo;
 mod limits;
 mod nested;

@@ -9,8 +9,10 @@
 
 mod caution;
 mod check;
+mod clients;
 mod cookies;
 mod endpoint;
+mod geo_map;
 mod geoip;
 mod http_check;
 mod limits;
@@ -24,6 +26,7 @@ mod zone;
 pub use check::{CheckIndex, CheckSpec};
 pub use cookies::CookiesSpec;
 pub use endpoint::{EndpointSpec, TargetSpec};
+pub use geo_map::{GeoMapIndex, GeoMapSpec, GeoRule, SiteOrder};
 pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
 pub use limits::{ListenerSpec, RateLimitSpec};
 pub use nesting::nested_in;
@@ -38,6 +41,8 @@ use std::path::PathBuf;
 use super::source::Spanned;
 use super::table::{Read, Table};
 use check::Checks;
+use clients::Clients;
+use geo_map::GeoMaps;
 use service::Services;
 use site::Sites;
 use zone::Zones;
@@ -67,6 +72,8 @@ pub struct Spec {
     pub zones: Vec<ZoneSpec>,
     /// `[site.NAME]`, in the order of the file; a `SiteId` counts them.
     pub sites: Vec<SiteSpec>,
+    /// `[geo_map.NAME]`, in the order of the file; a [`GeoMapIndex`] counts them.
+    pub geo_maps: Vec<GeoMapSpec>,
     /// `[check.NAME]`, in the order of the file; a [`CheckIndex`] counts them.
     pub checks: Vec<CheckSpec>,
     /// `[service.NAME]`, in the order of the file.
@@ -103,9 +110,12 @@ impl Spec {
         let health = HealthSpec::read(&mut root);
         let zones = Zones::read(&mut root);
         let sites = Sites::read(&mut root);
+        let clients = Clients::read(&mut root);
+        let geo_maps = GeoMaps::read(&mut root, &sites, &clients);
         let checks = Checks::read(&mut root);
         let services = Services::read(&mut root, more, &zones, &sites, &checks);
         let geoip = GeoipSpec::read(&mut root, &sites, &services);
+        let told_apart = clients.check(root.reader(), &geoip);
         let finished = root.finish();
         let pointers = Pointers {
             zones: zones.readable(),
@@ -113,6 +123,7 @@ impl Spec {
         };
         let read = || {
             finished?;
+            told_apart?;
             Ok(Self {
                 server: server?,
                 listeners: listeners?,
@@ -125,6 +136,7 @@ impl Spec {
                 health: health?,
                 zones: zones.into_specs()?,
                 sites: sites.into_specs()?,
+                geo_maps: geo_maps.into_specs()?,
                 checks: checks.into_specs()?,
                 services: services.into_specs()?,
             })

@@ -198,3 +198,28 @@ fn a_dns_check_asks_for_addresses_unless_told_otherwise() {
     let all = DnsCheck { rtype: RecordType::AAAA, rcodes, answer, ..plain };
     assert_eq!(read(keys), (Some(5353), all));
 }
+
+#[test]
+fn rules_hold_what_their_groups_hold() {
+    let spec = spec(
+        "",
+        "[geoip]\ndatabases = \"a.mmdb\"
+[clients]\nlab = [\"192.0.2.0/24\", \"ASN:64500\"]
+[geo_map.world]\nrules = [
+  { clients = [\"group:lab\", \"Country:kr\"], sites = [\"frankfurt\", \"auto\"] },
+  { clients = \"any\", sites = \"seoul\" },
+]
+[geo_map.other]\nrules = [{ clients = \"group:lab\", sites = \"auto\" }]\ndefault = \"seoul\"",
+    );
+    let [world, other] = &spec.geo_maps[..] else { panic!("two maps") };
+    let shown: Vec<_> = world.rules[0].clients.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["192.0.2.0/24", "asn:64500", "country:KR"]);
+    let order = |sites: &[u16], auto| {
+        let sites = sites.iter().copied().map(SiteId).collect();
+        SiteOrder { sites, auto }
+    };
+    let orders: Vec<_> = world.orders().chain(other.orders()).cloned().collect();
+    let expected = [order(&[1], true), order(&[0], false), order(&[], true), order(&[0], false)];
+    assert_eq!(orders, expected);
+    assert!(world.ranks_by_distance() && world.default.is_none());
+}

@@ -61,6 +61,7 @@ fn section_of_template(template: &str, section: &str) -> String {
         "geoip.override[]" => "[[geoip.override]]",
         section if section.starts_with("service.NAME") => "[service.",
         "check.NAME.damping" => "[check.",
+        "geo_map.NAME.rules[]" => "[geo_map.",
         section => &format!("[{}", section.replace("NAME", "")),
     };
     let parts = template.split("\n[").map(|part| format!("[{part}"));
@@ -78,6 +79,7 @@ fn section_of_manual(section: &str) -> &'static str {
         "service.NAME.capacity.SITE" => "Capacity".to_owned(),
         "service.NAME.sticky" => "Sticky".to_owned(),
         "check.NAME.damping" => "Damping".to_owned(),
+        "geo_map.NAME.rules[]" => "Rules".to_owned(),
         section => format!("[{section}]"),
     };
     let title = format!("# `{heading}`");

@@ -94,6 +94,18 @@ fn advice_says_what_to_do() {
             "[[geoip.override]]\ncidr = \"192.0.2.1/24\"\nlocation = [0, 0]",
             "did you mean `192.0.2.0/24`?",
         ),
+        ("", "[clients]\na = \"192.0.2.1/24\"", "did you mean `192.0.2.0/24`?"),
+        ("", "[clients]\na = \"country:UK\"", "the United Kingdom is GB"),
+        (
+            "",
+            "[geo_map.m]\nrules = [{ clients = \"group:a\", sites = \"seoul\" }]",
+            "define it below [clients]: a = [\"192.0.2.0/24\"]",
+        ),
+        (
+            "",
+            "[clients]\na = \"country:KR\"",
+            "add `databases` to [geoip], or name networks in its place",
+        ),
         ("port = 8080", "port = 80\ninterval = 5", "write its unit: ms, s, m, h or d, in quotes"),
         ("", "[server]\nlisten = \"::1\"", "add brackets and the port: \"[::1]:53\""),
         (
