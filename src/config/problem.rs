@@ -218,6 +218,7 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
     Some(match key {
         "names" => "add `names = [\"www.example.com\"]`",
         "policy" => "add `policy`, such as \"round-robin\" or \"geo-proximity\"",
+        "map" => "add `map`, the name of a [geo_map.NAME]",
         "endpoints" => "add `endpoints = [{ site = \"SITE\", address = \"ADDRESS\" }]`",
         "site" => "add `site = \"SITE\"`",
         "type" => "add `type = \"http\"`, \"https\" or \"tcp\"",

@@ -67,8 +67,30 @@ pub fn decide(
     dice: &mut impl Dice,
     picks: &mut Picks,
 ) -> Decision {
+    let (standing, bits_read) = seen_by(service, standing, client);
+    let asked = Asked { service, family, client, name };
+    decide_as(&asked, standing, bits_read, dice, picks)
+}
+
+/// What is asked, and by whom.
+pub(super) struct Asked<'a> {
+    pub(super) service: &'a Service,
+    pub(super) family: Family,
+    pub(super) client: &'a ClientNet,
+    pub(super) name: &'a [u8],
+}
+
+/// Chooses from what a client sees, so many bits of its address having been read for that.
+#[inline]
+pub(super) fn decide_as(
+    asked: &Asked<'_>,
+    standing: &Standing,
+    mut bits_read: u8,
+    dice: &mut impl Dice,
+    picks: &mut Picks,
+) -> Decision {
+    let &Asked { service, family, client, name } = asked;
     picks.clear();
-    let (standing, mut bits_read) = seen_by(service, standing, client);
     let outcome = match &standing.verdict {
         Verdict::Choose(pool) => {
             let slot = service.turn_slot(family);
@@ -94,7 +116,7 @@ pub fn decide(
 }
 
 /// The standing that a client sees, and how many bits of its address tell which.
-fn seen_by<'s>(
+pub(super) fn seen_by<'s>(
     service: &Service,
     standing: &'s Standing,
     client: &ClientNet,

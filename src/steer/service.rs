@@ -247,6 +247,11 @@ impl Service {
         self.within_site.unwrap_or_else(|| self.policy.default_within_site()).policy()
     }
 
+    /// The client lists that hold a client: what [`assess`](super::assess) asks for.
+    pub fn lists_of(&self, client: ClientNet) -> u64 {
+        self.views.as_ref().map_or(0, |views| views.lists(views.lookup(client.address).class))
+    }
+
     /// The place of an endpoint's site among the sites.
     pub(super) fn site_ordinal(&self, index: u16) -> usize {
         let site = self.endpoints[usize::from(index)].site;

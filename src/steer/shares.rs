@@ -2,9 +2,9 @@
 
 use crate::model::{ClientNet, Family};
 
+use super::decide::{Asked, decide_as, seen_by};
 use super::{
     ALL_CLIENTS, Field, FirstTurn, Picks, Policy, Pool, Rotation, Service, Standing, Verdict,
-    decide,
 };
 
 /// The share of first records (0 to 1, summing to 1) of each contestant that the client
@@ -16,9 +16,11 @@ pub fn shares(
     client: ClientNet,
     name: &[u8],
 ) -> Vec<(u16, f64)> {
+    let (standing, _) = seen_by(service, standing, &client);
+    let asked = Asked { service, family, client: &client, name };
     let first_of = |standing: &Standing| {
         let mut picks = Picks::default();
-        decide(service, standing, family, &client, name, &mut FirstTurn, &mut picks);
+        decide_as(&asked, standing, 0, &mut FirstTurn, &mut picks);
         picks.as_slice().first().copied()
     };
     let Verdict::Choose(pool) = &standing.verdict else {

@@ -14,8 +14,8 @@ use crate::model::{
     WireName,
 };
 use crate::steer::{
-    self, Assessment, Conditions, Decision, Endpoint, Fate, FirstTurn, Outcome, Picks, Reason,
-    Removal, Verdict,
+    self, Assessment, Conditions, Decision, Endpoint, Fate, FirstTurn, Loads, Outcome, Picks,
+    Reason, Removal, Standing, Verdict,
 };
 use crate::wire::ClientSubnet;
 
@@ -50,6 +50,8 @@ pub(super) struct Report {
     pub(super) service: Option<String>,
     pub(super) policy: Option<String>,
     pub(super) health_source: &'static str,
+    /// Which rule of a geo map the client falls under.
+    pub(super) rule: Option<String>,
     pub(super) ranking: Vec<RankedReport>,
     pub(super) candidates: Vec<CandidateReport>,
     pub(super) reason: String,
@@ -195,6 +197,42 @@ impl<'c> Setting<'c> {
         client: ClientNet,
         location: Option<&LocationReport>,
     ) -> Vec<RankedReport> {
+        if let Some(rules) = &service.site_rules {
+            return self.rank_by_rule(service, rules, client, location);
+        }
+        self.rank_by_distance(service, client, location)
+    }
+
+    /// The sites a rule names, then the nearest where it says so.
+    fn rank_by_rule(
+        &self,
+        service: &steer::Service,
+        rules: &steer::SiteRules,
+        client: ClientNet,
+        location: Option<&LocationReport>,
+    ) -> Vec<RankedReport> {
+        let (order, ..) = rules.order(client.address);
+        let named = order.sites.iter().map(|&site| self.site_name(site).to_owned());
+        let mut ranked: Vec<RankedReport> = named
+            .zip(1..)
+            .map(|(site, step)| RankedReport { site, step, distance_km: None, shaped_km: None })
+            .collect();
+        if order.auto {
+            let count = ranked.len();
+            let mut nearest = self.rank_by_distance(service, client, location);
+            nearest.retain(|near| !ranked.iter().any(|named| named.site == near.site));
+            nearest.iter_mut().for_each(|near| near.step += count);
+            ranked.extend(nearest);
+        }
+        ranked
+    }
+
+    fn rank_by_distance(
+        &self,
+        service: &steer::Service,
+        client: ClientNet,
+        location: Option<&LocationReport>,
+    ) -> Vec<RankedReport> {
         let Some(geography) = &service.geography else { return Vec::new() };
         let measured = location
             .and_then(|at| Coordinates::new(at.latitude, at.longitude).ok())
@@ -272,6 +310,7 @@ impl Report {
             service: None,
             policy: None,
             health_source: setting.health_source,
+            rule: None,
             ranking: Vec::new(),
             candidates: Vec::new(),
             reason: String::new(),
@@ -362,13 +401,17 @@ impl Report {
         self.service = Some(service.name.clone());
         self.policy = Some(service.policy.to_string());
         self.ranking = setting.rank(&service, client, self.location.as_ref());
+        self.rule = service.site_rules.as_ref().map(|rules| match rules.order(client.address).1 {
+            Some(rule) => format!("rule {} of the geo map", rule + 1),
+            None => "no rule of the geo map: its default".to_owned(),
+        });
         let Some(family) = service.family_asked(qtype) else {
             self.rcode = "NOERROR".to_owned();
             self.reason = "a service has nothing of this type".to_owned();
             return;
         };
-        let assessment = steer::assess(&service, family, 0, setting);
-        let standing = &assessment.standing;
+        let assessment = steer::assess(&service, family, service.lists_of(client), setting);
+        let standing = &steer::stand(&service, family, setting);
         let wire = name.as_wire();
         let (mut dice, mut picks) = (FirstTurn, Picks::default());
         let decision =
@@ -376,7 +419,7 @@ impl Report {
         let shares = steer::shares(&service, standing, family, client, wire);
         self.candidates = candidates(setting, &service, &assessment, &shares);
         self.rotates = shares.len() > 1;
-        self.say(&service, &decision, &picks, &standing.verdict);
+        self.say(&service, &decision, &picks, &assessment.standing);
         if let Some(nested) = service.nested(&picks) {
             self.go_into(setting, nested, name, qtype, client, &decision);
         }
@@ -406,9 +449,9 @@ impl Report {
         service: &steer::Service,
         decision: &Decision,
         picks: &Picks,
-        verdict: &Verdict,
+        standing: &Standing,
     ) {
-        self.reason = in_words(decision.reason, verdict);
+        self.reason = in_words(decision.reason, standing);
         self.scope = decision.scope;
         self.rcode = match decision.outcome {
             Outcome::Chosen => {
@@ -470,7 +513,7 @@ fn step_name(removal: Removal) -> &'static str {
     }
 }
 
-fn in_words(reason: Reason, verdict: &Verdict) -> String {
+fn in_words(reason: Reason, standing: &Standing) -> String {
     let text = match reason {
         Reason::Healthy => "endpoints that are up",
         Reason::NotProbedYet => "nothing is up; these are not probed yet",
@@ -484,8 +527,12 @@ fn in_words(reason: Reason, verdict: &Verdict) -> String {
         Reason::NoSuchFamily => "the service has no endpoint of this family",
         Reason::NotForClient => "the service has no endpoint of this family for this client",
     };
-    match verdict {
+    let loads = match standing.loads {
+        Loads::Unknown => "; loads are not known: plain weights count",
+        Loads::Used | Loads::Unused => "",
+    };
+    match standing.verdict {
         Verdict::NoData { ttl_cap: Some(cap) } => format!("{text}; remembered {cap} s at most"),
-        _ => text.to_owned(),
+        _ => format!("{text}{loads}"),
     }
 }

@@ -19,6 +19,9 @@ impl fmt::Display for Text<'_> {
         if let (Some(service), Some(policy)) = (&report.service, &report.policy) {
             field(f, "service", &format!("{service}, policy {policy}"))?;
             field(f, "location", &location(report))?;
+            if let Some(rule) = &report.rule {
+                field(f, "rule", rule)?;
+            }
             field(f, "health", report.health_source)?;
         }
         ranking(f, report)?;

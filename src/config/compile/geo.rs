@@ -34,7 +34,7 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
     let wanted: Vec<RankingSpec> = spec
         .services
         .iter()
-        .filter(|service| service.steering.policy.value.measures_distance())
+        .filter(|service| ranks_by_distance(spec, service))
         .map(|service| ranking_spec(spec, service))
         .collect();
 
@@ -114,6 +114,14 @@ fn take_from_cache(
 fn report(error: &GeoError, spec: &Spec, work: &mut Work<'_>) {
     if let Some(first) = spec.geoip.databases.first() {
         work.diagnostics.push(work.source.diagnostic(&first.at, error.to_string(), None));
+    }
+}
+
+/// Whether a service has a geo map.
+pub(super) fn ranks_by_distance(spec: &Spec, service: &ServiceSpec) -> bool {
+    match service.steering.map {
+        Some(map) => spec.geo_maps[map.0].ranks_by_distance(),
+        None => service.steering.policy.value.measures_distance(),
     }
 }
 

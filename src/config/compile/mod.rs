@@ -83,6 +83,7 @@ fn compile(
     let checks = checks::compile(&spec.checks, &mut work);
     let nesting = Nesting::of(&spec.services);
     let zones = zones::compile(&spec.zones, &spec.services, &nesting, &mut work, previous);
+    client_maps::check(spec, &mut work);
     let geo = geo::compile(spec, &mut work, previous);
     let (Some(checks), Some(zones), Some(geo)) = (checks, zones, geo) else {
         return Err(work.refused());

@@ -4,12 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::catalog::{Geo, ServiceEntry};
-use crate::config::spec::{AllDown as AllDownSpec, LastResort, ServiceSpec, Spec, TargetSpec};
+use crate::config::spec::{
+    AllDown as AllDownSpec, GeoMapSpec, LastResort, ServiceSpec, SiteOrder as SiteOrderSpec, Spec,
+    TargetSpec,
+};
+use crate::geo::{ClientMap, ClientMapSpec};
 use crate::health::{Check, Condition, Target, TargetKey};
 use crate::model::{AdminState, EndpointTarget, ServiceId, SiteId, TargetId};
-use crate::steer::{AllDown, Endpoint, Geography, HashKey, Pins, Service, Shed, Turns, stable_id};
+use crate::steer::{
+    AllDown, Endpoint, Geography, HashKey, Pins, Service, Shed, SiteOrder, SiteRules, Turns,
+    stable_id,
+};
 
-use super::geo::ranking_spec;
+use super::client_maps::{self, Views};
+use super::geo::{ranking_spec, ranks_by_distance};
 use super::nested::Nesting;
 
 /// Everything services compile to.
@@ -95,7 +103,8 @@ fn compile_one(
     // The order of sites is that of preference for failover.
     let mut sites: Vec<(SiteId, u64)> =
         steering.default_order.iter().map(|&site| (site, stable_id(site_name(site)))).collect();
-    for endpoint in &service.endpoints {
+    let views = Views::of(spec, service);
+    for (index, endpoint) in service.endpoints.iter().enumerate() {
         let site = endpoint.site.value;
         if !sites.iter().any(|(known, _)| *known == site) {
             sites.push((site, stable_id(site_name(site))));
@@ -119,17 +128,26 @@ fn compile_one(
             tier: endpoint.tier,
             admin: stronger(spec.sites[usize::from(site.0)].admin_state, endpoint.admin_state),
             condition,
-            fences: 0,
+            fences: views.as_ref().map_or(0, |views| views.fences[index]),
         });
     }
     let name = service.name.value.clone();
     let seed = stable_id(steering.affinity_group.as_deref().unwrap_or(&name));
-    let geography = steering.policy.value.measures_distance().then(|| {
+    let geography = ranks_by_distance(spec, service).then(|| {
         let spec = ranking_spec(spec, service);
         let map =
             geo.maps.get(&spec).expect("a map is built for every service that measures distance");
         Geography { map: Arc::clone(map), spec }
     });
+    let map_of = |spec: &ClientMapSpec| {
+        Arc::clone(geo.client_maps.get(spec).expect("a map is built for all that are wanted"))
+    };
+    let site_rules = steering.map.map(|map| {
+        let map = &spec.geo_maps[map.0];
+        let own: Vec<SiteId> = sites.iter().map(|(site, _)| *site).collect();
+        site_rules(map, map_of(&client_maps::of_geo_map(spec, map)), own)
+    });
+    let views = views.map(|views| map_of(&views.spec));
     let shed_of = |site: SiteId| steering.sheds.iter().find(|(of, _)| *of == site);
     let sheds = match steering.sheds.is_empty() {
         true => Vec::new(),
@@ -152,8 +170,8 @@ fn compile_one(
         panic_threshold: steering.panic_threshold,
         hash: HashKey { seed, v4_bits: steering.hash_prefix_v4, v6_bits: steering.hash_prefix_v6 },
         geography,
-        site_rules: None,
-        views: None,
+        site_rules,
+        views,
         sheds,
         trickle: steering.trickle,
         locality: steering.locality,
@@ -164,6 +182,20 @@ fn compile_one(
     let names = service.names.iter().map(|name| name.value.clone()).collect();
     let pins = steering.sticky.map(|sticky| (sticky, Arc::new(Pins::new(sticky.table_size))));
     ServiceEntry { steering, names, turns, pins, depth: nesting.depth(id) }
+}
+
+/// The rules of a map, with the sites that a service has.
+fn site_rules(spec: &GeoMapSpec, map: Arc<ClientMap>, own: Vec<SiteId>) -> SiteRules {
+    let order = |order: &SiteOrderSpec| SiteOrder {
+        sites: order.sites.iter().copied().filter(|site| own.contains(site)).collect(),
+        auto: order.auto,
+    };
+    let rules = spec.rules.iter().map(|rule| order(&rule.order)).collect();
+    let default = match &spec.default {
+        Some(default) => order(default),
+        None => SiteOrder { sites: own.into(), auto: false },
+    };
+    SiteRules { map, rules, default }
 }
 
 /// A person's word about a site and about an endpoint there: the one that stops more

@@ -9,7 +9,7 @@ use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Reader, Table, Value, is_bare};
 use crate::config::unique::Unique;
-use crate::config::value::{all, non_empty, one_or_many, word};
+use crate::config::value::{all, bare, non_empty, one_or_many, word};
 use crate::geo::Selector;
 
 /// Selectors, each with the place where it or its group is named.
@@ -53,6 +53,13 @@ impl Clients {
             None => self.selector(value).map(|selector| vec![selector]),
             Some(name) => self.group(name, value),
         })
+    }
+
+    /// The same in an order of their own, so that equal lists are known for such.
+    pub(super) fn selectors(&self, value: &Value<'_>) -> Read<Vec<Selector>> {
+        let mut selectors = bare(self.list(value)?);
+        selectors.sort_unstable();
+        Ok(selectors)
     }
 
     fn selector(&self, value: &Value<'_>) -> Read<Spanned<Selector>> {

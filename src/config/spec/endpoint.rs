@@ -4,14 +4,15 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::check::{CheckIndex, Checks};
+use super::clients::Clients;
 use super::site::Sites;
 use crate::config::problem::Problem;
 use crate::config::source::{At, Spanned};
 use crate::config::table::{Read, Table, Value};
 use crate::config::unique::Unique;
 use crate::config::value::{admin_state, domain_name, integer, record_address, spanned, word};
+use crate::geo::Selector;
 use crate::model::{AdminState, SiteId, Weight, WireName};
-use crate::steer::Policy;
 
 /// One endpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,8 @@ pub struct EndpointSpec {
     pub probe: Option<SocketAddr>,
     /// A person's word.
     pub admin_state: AdminState,
+    /// For whom alone it is there; `None` is everybody.
+    pub clients: Option<Vec<Selector>>,
 }
 
 /// What an endpoint answers.
@@ -59,8 +62,9 @@ pub(super) struct EndpointReader<'s> {
     pub checks: &'s Checks,
     /// The service's check, unless that is wrong.
     pub check: Read<Option<CheckIndex>>,
-    /// The service's policy, unless that is wrong.
-    pub policy: Read<Policy>,
+    pub clients: &'s Clients,
+    /// Whether sites need a location, unless what tells so is wrong.
+    pub measures_distance: Read<bool>,
     /// The sites named so far, each once.
     pub own_sites: Vec<SiteId>,
     /// Whether every site could be read.
@@ -80,6 +84,7 @@ impl EndpointReader<'_> {
         let tier = table.or("tier", 0, integer(0u16..=u16::MAX));
         let probe = table.optional("probe", spanned(probe_address));
         let admin_state = table.or("admin_state", AdminState::Enabled, admin_state);
+        let clients = table.optional("clients", |value| self.clients.selectors(value));
         let probe = probe.and_then(|probe| self.probe(&table, probe, &target));
         table.finish()?;
         Ok(EndpointSpec {
@@ -90,6 +95,7 @@ impl EndpointReader<'_> {
             tier: tier?,
             probe: probe?,
             admin_state: admin_state?,
+            clients: clients?,
         })
     }
 
@@ -99,8 +105,7 @@ impl EndpointReader<'_> {
             return Ok(());
         }
         self.own_sites.push(site.value);
-        let measures = self.policy.is_ok_and(Policy::measures_distance);
-        if measures && self.sites.lacks_location(site.value) {
+        if self.measures_distance == Ok(true) && self.sites.lacks_location(site.value) {
             let name = self.sites.name(site.value).to_owned();
             return Err(table.reader().report(&site.at, Problem::NoLocation { site: name }));
         }

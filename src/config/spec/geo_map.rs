@@ -71,7 +71,6 @@ impl GeoMaps {
     }
 
     /// Reads the name of a map.
-    #[expect(dead_code, reason = "the policy that names a map is to come")]
     pub(super) fn reference(&self, value: &Value<'_>) -> Read<GeoMapIndex> {
         let name = word(value)?;
         match self.0.iter().position(|(known, _)| known.value == name) {
@@ -82,6 +81,12 @@ impl GeoMaps {
                 known: self.0.iter().map(|(known, _)| known.value.clone()).collect(),
             })),
         }
+    }
+
+    /// Whether a map sends anybody to the nearest site.
+    pub(super) fn ranks_by_distance(&self, index: GeoMapIndex) -> Read<bool> {
+        let (_, map) = &self.0[index.0];
+        map.as_ref().map(GeoMapSpec::ranks_by_distance).map_err(|reported| *reported)
     }
 
     pub(super) fn into_specs(self) -> Read<Vec<GeoMapSpec>> {

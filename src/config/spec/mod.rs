@@ -43,7 +43,7 @@ use super::table::{Read, Table};
 use check::Checks;
 use clients::Clients;
 use geo_map::GeoMaps;
-use service::Services;
+use service::{Known, Services};
 use site::Sites;
 use zone::Zones;
 
@@ -109,11 +109,18 @@ impl Spec {
         let cookies = CookiesSpec::read(&mut root);
         let health = HealthSpec::read(&mut root);
         let zones = Zones::read(&mut root);
-        let sites = Sites::read(&mut root);
         let clients = Clients::read(&mut root);
+        let sites = Sites::read(&mut root, &clients);
         let geo_maps = GeoMaps::read(&mut root, &sites, &clients);
         let checks = Checks::read(&mut root);
-        let services = Services::read(&mut root, more, &zones, &sites, &checks);
+        let known = Known {
+            zones: &zones,
+            sites: &sites,
+            checks: &checks,
+            clients: &clients,
+            geo_maps: &geo_maps,
+        };
+        let services = Services::read(&mut root, more, known);
         let geoip = GeoipSpec::read(&mut root, &sites, &services);
         let told_apart = clients.check(root.reader(), &geoip);
         let finished = root.finish();

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use toml::de::DeValue;
 
 use super::check::{CheckIndex, Checks};
+use super::clients::Clients;
 use super::endpoint::{EndpointReader, EndpointSpec, TargetSpec, alias};
+use super::geo_map::{GeoMapIndex, GeoMaps};
 use super::nesting;
 use super::site::Sites;
 use super::steering::{self, SteeringSpec};
@@ -21,6 +23,7 @@ use crate::config::value::{
     span_of_time, spanned,
 };
 use crate::model::{SiteId, TtlRange, WireName};
+use crate::steer::Policy;
 
 /// Endpoints of one service: far more than an answer could ever be chosen from with sense,
 /// and few enough that they and the last resort are counted in 16 bits.
@@ -88,11 +91,19 @@ pub(super) struct Services {
     complete: bool,
 }
 
+/// What services refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'k> {
+    pub zones: &'k Zones,
+    pub sites: &'k Sites,
+    pub checks: &'k Checks,
+    pub clients: &'k Clients,
+    pub geo_maps: &'k GeoMaps,
+}
+
 /// What services are read against.
 struct Surroundings<'s> {
-    zones: &'s Zones,
-    sites: &'s Sites,
-    checks: &'s Checks,
+    known: Known<'s>,
     names: RefCell<Unique<WireName>>,
 }
 
@@ -100,16 +111,13 @@ impl Services {
     pub(super) fn read(
         root: &mut Table<'_>,
         more: impl FnOnce(&mut dyn FnMut(Table<'_>)),
-        zones: &Zones,
-        sites: &Sites,
-        checks: &Checks,
+        known: Known<'_>,
     ) -> Self {
-        let names = RefCell::new(Unique::new());
-        let surroundings = Surroundings { zones, sites, checks, names };
+        let surroundings = Surroundings { known, names: RefCell::new(Unique::new()) };
         let mut services = Self { specs: Vec::new(), used_sites: HashSet::new(), complete: true };
         services.read_all(root, &surroundings);
         more(&mut |mut root| services.read_all(&mut root, &surroundings));
-        services.check_nesting(root.reader(), zones);
+        services.check_nesting(root.reader(), known.zones);
         services
     }
 
@@ -141,29 +149,32 @@ impl Services {
         mut table: Table<'_>,
         surroundings: &Surroundings<'_>,
     ) -> Read<ServiceSpec> {
-        let Surroundings { sites, checks, .. } = *surroundings;
+        let Known { sites, checks, clients, geo_maps, .. } = surroundings.known;
         let service_name = |value: &Value<'_>| read_name(value, surroundings);
         let names = table.required("names", non_empty("name", one_or_many(service_name)));
         let policy = table.required("policy", steering::policy);
+        let map = table.optional("map", |value| geo_maps.reference(value));
         let check = table.optional("check", spanned(|value| checks.reference(value)));
         let mut reader = EndpointReader {
             sites,
             checks,
             check: check.as_ref().map(|c| c.as_ref().map(|c| c.value)).map_err(|r| *r),
-            policy: policy.as_ref().map(|policy| policy.value).map_err(|reported| *reported),
+            clients,
+            measures_distance: measures_distance(&policy, &map, geo_maps),
             own_sites: Vec::new(),
             complete: true,
             targets: Unique::new(),
         };
         let endpoints = read_endpoints(&mut table, &mut reader);
         let own_sites = reader.complete.then_some(reader.own_sites.as_slice());
-        let steering = SteeringSpec::read(&mut table, policy, sites, own_sites);
+        let steering = SteeringSpec::read(&mut table, policy, map, sites, own_sites);
         self.used_sites.extend(&reader.own_sites);
         self.complete &= reader.complete;
         let ttl = table.or("ttl", default_ttl(), read_ttl);
         let max_answers = table.or("max_answers", 1, integer(1u8..=32));
         let all_down = read_all_down(&mut table);
-        let aliases = check_aliases(&table, surroundings.zones, &names, &endpoints, &all_down);
+        let aliases =
+            check_aliases(&table, surroundings.known.zones, &names, &endpoints, &all_down);
         table.finish()?;
         aliases?;
         Ok(ServiceSpec {
@@ -188,10 +199,23 @@ impl Services {
     }
 }
 
+/// Whether sites are told apart by how far they are, so that they need a location.
+fn measures_distance(
+    policy: &Read<Spanned<Policy>>,
+    map: &Read<Option<GeoMapIndex>>,
+    geo_maps: &GeoMaps,
+) -> Read<bool> {
+    let policy = policy.as_ref().map_err(|reported| *reported)?;
+    match map.as_ref().map_err(|reported| *reported)? {
+        Some(map) => geo_maps.ranks_by_distance(*map),
+        None => Ok(policy.measures_distance()),
+    }
+}
+
 /// A name to answer for: in a zone, and no other service's.
 fn read_name(value: &Value<'_>, surroundings: &Surroundings<'_>) -> Read<Spanned<WireName>> {
     let name = spanned(domain_name)(value)?;
-    let zone = surroundings.zones.zone_of(&name).map_err(|problem| value.refuse(problem));
+    let zone = surroundings.known.zones.zone_of(&name).map_err(|problem| value.refuse(problem));
     surroundings.names.borrow_mut().admit(value.reader, &name, &name.to_string())?;
     zone.map(|_| name)
 }

@@ -1,9 +1,11 @@
 //! `[site.NAME]`: the places endpoints run at.
 
+use super::clients::Clients;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
 use crate::config::value::{admin_state, all, coordinates, word};
+use crate::geo::Selector;
 use crate::model::{AdminState, Coordinates, SiteId};
 
 /// One site.
@@ -15,17 +17,21 @@ pub struct SiteSpec {
     pub location: Option<Coordinates>,
     /// What a person says about all its endpoints.
     pub admin_state: AdminState,
+    /// For whom alone it is there; `None` is everybody.
+    pub clients: Option<Vec<Selector>>,
 }
 
 /// The sites while the rest is read: all names are known, also those of wrong sites.
 pub(super) struct Sites(Vec<(Spanned<String>, Read<SiteSpec>)>);
 
 impl Sites {
-    pub(super) fn read(root: &mut Table<'_>) -> Self {
+    pub(super) fn read(root: &mut Table<'_>, clients: &Clients) -> Self {
         let tables = root.named("site", "site.NAME");
         let sites: Vec<_> = tables
             .into_iter()
-            .map(|(name, table)| (name.clone(), table.and_then(|table| read_site(name, table))))
+            .map(|(name, table)| {
+                (name.clone(), table.and_then(|table| read_site(name, table, clients)))
+            })
             .collect();
         if let Some((name, _)) = sites.get(usize::from(u16::MAX)) {
             let problem = Problem::TooMany { what: "sites", limit: usize::from(u16::MAX) };
@@ -69,9 +75,10 @@ impl Sites {
     }
 }
 
-fn read_site(name: Spanned<String>, mut table: Table<'_>) -> Read<SiteSpec> {
+fn read_site(name: Spanned<String>, mut table: Table<'_>, clients: &Clients) -> Read<SiteSpec> {
     let location = table.optional("location", coordinates);
     let admin_state = table.or("admin_state", AdminState::Enabled, admin_state);
+    let clients = table.optional("clients", |value| clients.selectors(value));
     table.finish()?;
-    Ok(SiteSpec { name, location: location?, admin_state: admin_state? })
+    Ok(SiteSpec { name, location: location?, admin_state: admin_state?, clients: clients? })
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::geo_map::GeoMapIndex;
 use super::site::Sites;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
@@ -40,6 +41,8 @@ pub struct SteeringSpec {
     pub hash_prefix_v6: u8,
     /// Who leaves clients to others, and from when on; all have endpoints of the service.
     pub sheds: Vec<(SiteId, Shed)>,
+    /// Which rules it goes by; there exactly for geo-map.
+    pub map: Option<GeoMapIndex>,
     /// The share of answers that goes to the tier in waiting, 0 to 1.
     pub trickle: f64,
     /// How clients are pinned, if they are.
@@ -65,6 +68,7 @@ impl SteeringSpec {
     pub(super) fn read(
         table: &mut Table<'_>,
         policy: Read<Spanned<Policy>>,
+        map: Read<Option<GeoMapIndex>>,
         sites: &Sites,
         own_sites: Option<&[SiteId]>,
     ) -> Read<Self> {
@@ -89,6 +93,10 @@ impl SteeringSpec {
         let sticky = table.optional("sticky", read_sticky);
         let locality = read_locality(table);
         let policy = policy?;
+        let map = map?;
+        if policy.value == Policy::GeoMap && map.is_none() {
+            return Err(table.refuse(Problem::MissingKey { key: "map" }));
+        }
         Ok(Self {
             within_site: within_site?.and_then(WithinSite::new),
             min_healthy: min_healthy?,
@@ -102,6 +110,7 @@ impl SteeringSpec {
             sheds: sheds?,
             trickle: trickle?,
             sticky: sticky?,
+            map,
             locality: Some(locality?).filter(|_| policy.value == Policy::Locality),
             policy,
         })
@@ -121,6 +130,7 @@ fn words(which: impl Fn(&Policy) -> bool) -> Vec<(&'static str, Policy)> {
 
 /// Keys that not every policy uses; each policy says which.
 const POLICY_KEYS: &[&str] = &[
+    "map",
     "bias",
     "tolerance_km",
     "default_order",

@@ -25,7 +25,7 @@ fn everything_set() -> String {
 #[test]
 fn the_template_reads() {
     let spec = must_read(TEMPLATE);
-    assert_eq!(spec.services.len(), 3);
+    assert_eq!(spec.services.len(), 4);
     assert_eq!(spec.zones[0].file.value, Path::new("etc/zones/example.com.zone"));
 }
 

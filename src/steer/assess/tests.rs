@@ -50,7 +50,7 @@ fn health_comes_before_everything_but_a_persons_word() {
 fn forced_down_is_down_without_a_check_too() {
     let unchecked = |lines: &[&str], expected: &[u16], reason| {
         let mut service = service(Policy::Weighted, lines);
-        service.endpoints.iter_mut().for_each(|endpoint| endpoint.probe = None);
+        service.endpoints.iter_mut().for_each(|endpoint| endpoint.condition = None);
         service.all_down = AllDown::NoData;
         assert_eq!(left(&service, Family::V4, ""), (expected.to_vec(), reason), "{lines:?}");
     };
