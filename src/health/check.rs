@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Caution, DnsCheck, HealthError, HttpCheck};
+use super::{Caution, DnsCheck, HealthError, HttpCheck, Reports};
 
 /// A health check as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,14 @@ impl CheckKind {
             Self::Http(http) => Some(http.scheme.default_port()),
             Self::Tcp(_) => None,
             Self::Dns(_) => Some(DNS_PORT),
+        }
+    }
+
+    /// What the back end is to say of itself, if anything.
+    pub fn reports(&self) -> Option<&Reports> {
+        match self {
+            Self::Http(http) => http.reports.as_deref(),
+            _ => None,
         }
     }
 }

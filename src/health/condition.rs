@@ -48,28 +48,33 @@ impl Condition {
     /// | too few | enough | unknown |
     /// | too few | too few | down |
     ///
-    /// It is near a flip where a part is.
+    /// It is near a flip where a part is, as loaded as its most loaded part, and weighs what the
+    /// first says that says so.
     pub fn status(&self, of: &impl Fn(TargetId) -> TargetStatus) -> TargetStatus {
         let (least, parts) = match self {
             Self::Target(target) => return of(*target),
             Self::AtLeast { least, parts } => (*least, parts),
         };
-        let (mut up, mut hoped, mut near_flip) = (0, 0, false);
+        let (mut up, mut hoped) = (0, 0);
+        let mut whole = TargetStatus::of(Health::Down, false);
         for (points, part) in parts {
             let status = part.status(of);
-            near_flip |= status.near_flip;
+            whole.near_flip |= status.near_flip;
+            whole.load = whole.load.max(status.load);
+            whole.is_load_stale |= status.is_load_stale;
+            whole.weight = whole.weight.or(status.weight);
             match status.health {
                 Health::Up => up += u64::from(*points),
                 Health::Unknown => hoped += u64::from(*points),
                 Health::Down => {}
             }
         }
-        let health = match (up >= least, up + hoped >= least) {
+        whole.health = match (up >= least, up + hoped >= least) {
             (true, _) => Health::Up,
             (false, true) => Health::Unknown,
             (false, false) => Health::Down,
         };
-        TargetStatus { health, near_flip }
+        whole
     }
 
     /// Every target it looks at, some perhaps twice.
@@ -96,7 +101,7 @@ mod tests {
                 b'd' => Health::Down,
                 _ => Health::Unknown,
             };
-            TargetStatus { health, near_flip: health == Health::Unknown }
+            TargetStatus::of(health, health == Health::Unknown)
         });
         assert_eq!(status.near_flip, letters.contains('?'));
         match status.health {

@@ -33,6 +33,14 @@ pub enum HealthError {
     HeaderValue(String),
     #[error("body pattern `{pattern}` is no regular expression: {reason}")]
     BodyRegex { pattern: String, reason: String },
+    #[error("`{0}` is no JSON pointer; write each key behind a slash, as in /load/1m")]
+    JsonPointer(String),
+    #[error("`{0}` is no name of a metric; use letters, digits, `_` and `:`")]
+    MetricName(String),
+    #[error("`{0}` is no name of a label; use letters, digits and `_`")]
+    LabelName(String),
+    #[error("`{0}` is no column of HAProxy's statistics; write one such as scur, qcur or rate")]
+    HaproxyColumn(String),
     #[error("write one such as NOERROR, NXDOMAIN or REFUSED")]
     ResponseCode,
     #[error("no certificate in PEM form")]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use regex::bytes::Regex;
 
-use super::{HealthError, HostHeader, HostName};
+use super::{HealthError, HostHeader, HostName, Reports};
 
 /// How much of an answer a check may look at; more is neither read nor waited for.
 pub const MAX_ANSWER_OCTETS: usize = 64 * 1024;
@@ -40,6 +40,8 @@ pub struct HttpCheck {
     pub expect_body: Option<BodyMatch>,
     /// Whether to go on where the same host sends us; otherwise the 3xx is the answer.
     pub follow_redirects: bool,
+    /// What the back end is to say of itself when it has passed.
+    pub reports: Option<Box<Reports>>,
 }
 
 impl HttpCheck {
@@ -57,6 +59,7 @@ impl HttpCheck {
             expect_status: vec![StatusRange::SUCCESS],
             expect_body: None,
             follow_redirects: false,
+            reports: None,
         }
     }
 }
@@ -143,6 +146,12 @@ impl FromStr for RequestPath {
     }
 }
 
+/// Whether a text may be the name of a header (RFC 9110, section 5.6.2).
+pub(super) fn is_token(text: &str) -> bool {
+    let is_token = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
+    !text.is_empty() && text.bytes().all(is_token)
+}
+
 /// One header to send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Header {
@@ -157,8 +166,7 @@ impl Header {
     /// When the name is no token (RFC 9110, section 5.6.2), when the value cannot stand in a
     /// field line, or when it is one the probe sets itself.
     pub fn new(name: &str, value: &str) -> Result<Self, HealthError> {
-        let is_token = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
-        if name.is_empty() || !name.bytes().all(is_token) {
+        if !is_token(name) {
             return Err(HealthError::HeaderName(name.to_owned()));
         }
         let lower = name.to_ascii_lowercase();

@@ -1,11 +1,12 @@
 //! Health: what a check is, what a probe saw, and what the two make of a target.
 //!
 //! ```text
-//! Check + address + host ─► Target ─► (a probe, elsewhere) ─► Outcome
-//!                                                               │ rise / fall
+//! Check + address + host ─► Target ─► (a probe, elsewhere) ─► Outcome, with a Report perhaps
+//!                                                               │ rise / fall, smoothing
 //! Saved (state file) ◄──► HealthTable, one TargetHealth each ◄──┘
 //!                              │
-//!                              └─► TargetStatus { health, near_flip }, what steering reads
+//!                              └─► TargetStatus { health, near_flip, load, weight },
+//!                                  what steering reads
 //! ```
 //!
 //! The room is pure: it opens no socket, reads no file and asks no clock; the time comes in
@@ -14,7 +15,8 @@
 //!
 //! Invariant: only an [`Outcome`] of the target's own probe changes its health. Silence
 //! changes nothing, so a prober that stalls leaves the last known state. A person who fails a
-//! target back only lets its next pass count.
+//! target back only lets its next pass count. What a target says of itself is another matter: its
+//! load and weight grow too old to go by.
 
 mod authorities;
 mod check;
@@ -26,8 +28,10 @@ mod host;
 mod http_check;
 mod outcome;
 mod pattern;
+mod report;
 mod saved;
 mod state;
+mod stated;
 mod table;
 mod target;
 
@@ -44,7 +48,12 @@ pub use http_check::{
 };
 pub use outcome::{Failure, Outcome, Stage};
 pub use pattern::TargetPattern;
+pub use report::{
+    FieldName, Found, Full, HaproxyCell, JsonPointer, LoadSource, NoNumber, NumberRequest,
+    NumberSource, Place, RawLoad, Report, Reports, Sample, Smoothing, WeightSource,
+};
 pub use saved::{Saved, SavedTarget};
 pub use state::{Health, LastFailure, Seen, TargetHealth, Transition};
-pub use table::{Applied, HealthTable, MAX_TRANSITIONS, PastTransition, TargetStatus};
+pub use stated::{Lapse, Load, Silence, Stated, StatedNumber};
+pub use table::{Applied, Expired, HealthTable, MAX_TRANSITIONS, PastTransition, TargetStatus};
 pub use target::{Target, TargetKey};

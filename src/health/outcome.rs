@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::Report;
+
 /// The result of one probe and how long it took, waiting for its turn not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -14,17 +16,24 @@ pub struct Outcome {
     pub result: Result<(), Failure>,
     /// From the first packet to the verdict.
     pub took: Duration,
+    /// What the back end said of itself; empty unless it passed.
+    pub report: Report,
 }
 
 impl Outcome {
+    /// A verdict alone.
+    pub fn new(result: Result<(), Failure>, took: Duration) -> Self {
+        Self { result, took, report: Report::default() }
+    }
+
     /// A pass.
     pub fn passed(took: Duration) -> Self {
-        Self { result: Ok(()), took }
+        Self::new(Ok(()), took)
     }
 
     /// A failure.
     pub fn failed(failure: Failure, took: Duration) -> Self {
-        Self { result: Err(failure), took }
+        Self::new(Err(failure), took)
     }
 
     /// Whether it passed.

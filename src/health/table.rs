@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{
-    Check, Failback, Failure, Health, Outcome, Target, TargetHealth, TargetKey, TargetPattern,
-    Transition,
+    Check, Failback, Failure, Health, Lapse, Load, Outcome, Stated, Target, TargetHealth,
+    TargetKey, TargetPattern, Transition,
 };
-use crate::model::TargetId;
+use crate::model::{TargetId, Weight};
 
 /// How many transitions are kept per target; older ones are forgotten.
 pub const MAX_TRANSITIONS: usize = 32;
@@ -23,12 +23,19 @@ pub struct TargetStatus {
     pub health: Health,
     /// Whether that may change soon; answers then get the shortest TTL.
     pub near_flip: bool,
+    /// How much it carries; `None` where the check does not ask, where nothing came yet, and
+    /// where the last report is too old to go by.
+    pub load: Option<Load>,
+    /// Whether it has not come for too long: plain weights are used though a load is asked for.
+    pub is_load_stale: bool,
+    /// The weight it states for itself, in place of the configured one; `None` as with `load`.
+    pub weight: Option<Weight>,
 }
 
 impl TargetStatus {
-    /// A settled status.
-    pub fn of(health: Health) -> Self {
-        Self { health, near_flip: false }
+    /// That of a target that says nothing of itself.
+    pub const fn of(health: Health, near_flip: bool) -> Self {
+        Self { health, near_flip, load: None, is_load_stale: false, weight: None }
     }
 }
 
@@ -60,17 +67,55 @@ pub enum Applied {
     },
 }
 
+/// What came of letting time pass.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expired {
+    /// Targets whose [`TargetStatus`] is another one now.
+    pub changed: Vec<TargetKey>,
+    /// What the log should be told, each time once.
+    pub lapses: Vec<Lapse>,
+}
+
 #[derive(Debug, Clone)]
 struct Slot {
     target: Arc<Target>,
     state: TargetHealth,
+    /// What it says of itself, where the check asks for anything.
+    stated: Option<Box<Stated>>,
     last_sequence: Option<u64>,
     history: VecDeque<PastTransition>,
 }
 
 impl Slot {
     fn status(&self) -> TargetStatus {
-        TargetStatus { health: self.state.health(), near_flip: self.state.is_near_flip() }
+        let status = TargetStatus::of(self.state.health(), self.state.is_near_flip());
+        let Some(stated) = &self.stated else { return status };
+        TargetStatus {
+            load: stated.believed_load(),
+            is_load_stale: stated.load().is_some_and(|load| load.is_stale()),
+            weight: stated.weight().and_then(|weight| weight.fresh().copied()),
+            ..status
+        }
+    }
+
+    /// Takes in what a passed probe brought along.
+    fn hear(&mut self, outcome: &Outcome, now: SystemTime) {
+        if let (Some(stated), Some(reports)) =
+            (&mut self.stated, self.target.check().kind.reports())
+            && outcome.is_pass()
+        {
+            stated.hear(&outcome.report, reports, now);
+        }
+    }
+
+    /// Looks which of its numbers have become too old.
+    fn expire(&mut self, now: SystemTime) -> Vec<Lapse> {
+        match (&mut self.stated, self.target.check().kind.reports()) {
+            (Some(stated), Some(reports)) => {
+                stated.expire(self.target.key(), reports, self.state.health(), now)
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -113,10 +158,11 @@ impl HealthTable {
             }
             let kept = old.by_key.get(target.key()).and_then(|&index| old_slots[index].take());
             self.slots.push(match kept {
-                Some(kept) => carry_over(kept, target),
+                Some(kept) => carry_over(kept, target, now),
                 None => Slot {
                     target: Arc::clone(target),
                     state: TargetHealth::unknown(now),
+                    stated: asked(target, now),
                     last_sequence: None,
                     history: VecDeque::new(),
                 },
@@ -150,6 +196,7 @@ impl HealthTable {
         }
         slot.last_sequence = Some(sequence);
         let before = slot.status();
+        slot.hear(&outcome, now);
         let Check { rise_fall, caution, .. } = &**slot.target.check();
         let transition = slot.state.apply(outcome, *rise_fall, caution, now);
         if let Some(transition) = &transition {
@@ -169,6 +216,25 @@ impl HealthTable {
         named.peek()?;
         let waited = named.filter_map(|slot| slot.state.fail_back().then(|| slot.target.key()));
         Some(waited.cloned().collect())
+    }
+
+    /// Lets time pass for what targets say of themselves: what was not reported for too long is
+    /// not gone by any more. Health does not change with time.
+    pub fn expire(&mut self, now: SystemTime) -> Expired {
+        let mut expired = Expired::default();
+        for slot in self.slots.iter_mut().filter(|slot| slot.stated.is_some()) {
+            let before = slot.status();
+            expired.lapses.extend(slot.expire(now));
+            if slot.status() != before {
+                expired.changed.push(slot.target.key().clone());
+            }
+        }
+        expired
+    }
+
+    /// What a target says of itself; `None` where its check asks for nothing.
+    pub fn stated(&self, key: &TargetKey) -> Option<&Stated> {
+        self.by_key.get(key).and_then(|&index| self.slots[index].stated.as_deref())
     }
 
     /// The status of a target; `None` if the catalog has no such id.
@@ -211,9 +277,20 @@ impl HealthTable {
     }
 }
 
-fn carry_over(mut kept: Slot, target: &Arc<Target>) -> Slot {
-    if kept.target.check() != target.check() {
-        kept.state.change_check(&target.check().caution);
+/// Nothing known yet of what the target's check asks for.
+fn asked(target: &Target, now: SystemTime) -> Option<Box<Stated>> {
+    let reports = target.check().kind.reports()?;
+    Some(Box::new(Stated::asked(reports, now)))
+}
+
+fn carry_over(mut kept: Slot, target: &Arc<Target>, now: SystemTime) -> Slot {
+    let (old, new) = (Arc::clone(kept.target.check()), target.check());
+    if old != *new {
+        kept.state.change_check(&new.caution);
+        kept.stated = match (kept.stated, old.kind.reports(), new.kind.reports()) {
+            (Some(stated), Some(old), Some(new)) => Some(Box::new(stated.under(old, new, now))),
+            _ => asked(target, now),
+        };
     }
     kept.target = Arc::clone(target);
     kept
@@ -236,11 +313,11 @@ mod tests {
 
     fn outcome(pass: bool) -> Outcome {
         let result = if pass { Ok(()) } else { Err(Failure::Refused) };
-        Outcome { result, took: Duration::ZERO }
+        Outcome::new(result, Duration::ZERO)
     }
 
     fn status(health: Health, near_flip: bool) -> Option<TargetStatus> {
-        Some(TargetStatus { health, near_flip })
+        Some(TargetStatus::of(health, near_flip))
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) async fn probe(address: SocketAddr, check: &DnsCheck, timeout: Durati
         Ok(result) => result,
         Err(_) => Err(Failure::Timeout { stage: Stage::Answer, after: timeout }),
     };
-    Outcome { result, took: start.elapsed() }
+    Outcome::new(result, start.elapsed())
 }
 
 async fn ask(address: SocketAddr, check: &DnsCheck, patience: Duration) -> Result<(), Failure> {

@@ -1,8 +1,11 @@
-//! The HTTP check: one request on a new connection, and the verdict on what comes back.
+//! The HTTP check: one request on a new connection, and the verdict on what comes back. What the
+//! back end says of itself is read after the verdict, and does not change it.
 //!
 //! The client is told a name and is connected to the target's address: nothing is resolved,
 //! no proxy is asked, no connection is kept, nothing is tried twice. A redirect is followed
 //! only if the check says so, and only on the target itself.
+
+mod numbers;
 
 use std::error::Error;
 use std::io;
@@ -19,7 +22,7 @@ use super::clients::{HOP, Hop};
 use super::tls::Trust;
 use super::{Clients, connect_failure};
 use crate::health::{
-    Failure, HostName, HttpCheck, MAX_ANSWER_OCTETS, Outcome, Scheme, Stage, Target,
+    Failure, HostName, HttpCheck, MAX_ANSWER_OCTETS, Outcome, RequestPath, Scheme, Stage, Target,
     show_status_ranges,
 };
 
@@ -45,7 +48,14 @@ pub(super) async fn probe(clients: &Clients, target: &Target, check: &HttpCheck)
         Ok(result) => result,
         Err(_) => Err(Failure::Timeout { stage: progress.stage(), after: timeout }),
     };
-    Outcome { result, took: start.elapsed() }
+    let took = start.elapsed();
+    match result {
+        Ok(answer) => {
+            let report = numbers::read(&exchange, answer, start + timeout).await;
+            Outcome { report, ..Outcome::passed(took) }
+        }
+        Err(failure) => Outcome::failed(failure, took),
+    }
 }
 
 /// How far a probe got, readable after its future was dropped.
@@ -82,8 +92,30 @@ struct Exchange<'a> {
     progress: Arc<Progress>,
 }
 
+/// A response and as much of its body as was read so far.
+struct Answer {
+    response: Response,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads on until there are `octets` of the body, or all of it.
+    async fn read_to(&mut self, octets: usize) -> reqwest::Result<()> {
+        while self.body.len() < octets {
+            let Some(chunk) = self.response.chunk().await? else { break };
+            self.body.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+
+    /// The first octets of the body, at most so many.
+    fn first(&self, octets: usize) -> &[u8] {
+        &self.body[..self.body.len().min(octets)]
+    }
+}
+
 impl Exchange<'_> {
-    async fn run(self) -> Result<(), Failure> {
+    async fn run(&self) -> Result<Answer, Failure> {
         let mut request = self.first_request()?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(&request).await?;
@@ -98,23 +130,32 @@ impl Exchange<'_> {
         Err(Failure::Protocol(format!("redirected more than {MAX_REDIRECTS} times")))
     }
 
-    /// The URL's host is the server name, as SNI is taken from it, and has no port, as the
-    /// resolver then gives the target's. A literal address is never resolved: it must be
-    /// the target's own, with its port.
     fn first_request(&self) -> Result<Request, Failure> {
-        let address = self.target.address();
+        let method = self.check.method.as_str().parse().map_err(unexpected)?;
+        self.request(method, self.check.scheme, self.target.address(), &self.check.path)
+    }
+
+    /// The URL's host is the server name, as SNI is taken from it, and has no port, as the
+    /// resolver then gives that of `address`. A literal address is never resolved: it must be
+    /// the target's own, with the port.
+    fn request(
+        &self,
+        method: Method,
+        scheme: Scheme,
+        address: SocketAddr,
+        path: &RequestPath,
+    ) -> Result<Request, Failure> {
         let server_name = self.target.server_name();
         let authority = match server_name.as_address() {
             Some(_) => address.to_string(),
             None => server_name.to_string(),
         };
-        let (scheme, path) = (self.check.scheme.as_str(), self.check.path.as_str());
+        let (scheme, path) = (scheme.as_str(), path.as_str());
         let url = Url::parse(&format!("{scheme}://{authority}{path}")).map_err(unexpected)?;
         let host = match self.target.host().map(ToString::to_string) {
             Some(host) if host != authority => Some(host.parse().map_err(unexpected)?),
             _ => None,
         };
-        let method = self.check.method.as_str().parse().map_err(unexpected)?;
         Ok(Request { method, url, host, address })
     }
 
@@ -145,24 +186,20 @@ impl Exchange<'_> {
         response.map_err(|error| exchange_failure(&error, request.address))
     }
 
-    async fn judge(&self, mut response: Response) -> Result<(), Failure> {
+    async fn judge(&self, response: Response) -> Result<Answer, Failure> {
         let got = response.status().as_u16();
         if !self.check.expect_status.iter().any(|range| range.contains(got)) {
             let expected = show_status_ranges(&self.check.expect_status);
             return Err(Failure::Status { got, expected });
         }
-        let Some(expected) = &self.check.expect_body else { return Ok(()) };
+        let mut answer = Answer { response, body: Vec::new() };
+        let Some(expected) = &self.check.expect_body else { return Ok(answer) };
         self.progress.reach(Stage::Body);
-        let mut body = Vec::new();
-        while body.len() < MAX_ANSWER_OCTETS {
-            let chunk = response.chunk().await;
-            let chunk = chunk.map_err(|error| exchange_failure(&error, self.target.address()))?;
-            let Some(chunk) = chunk else { break };
-            let room = MAX_ANSWER_OCTETS - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        }
-        if expected.matches(&body) {
-            return Ok(());
+        let read = answer.read_to(MAX_ANSWER_OCTETS).await;
+        read.map_err(|error| exchange_failure(&error, self.target.address()))?;
+        let body = answer.first(MAX_ANSWER_OCTETS);
+        if expected.matches(body) {
+            return Ok(answer);
         }
         Err(Failure::Body { expected: expected.to_string(), octets: body.len() })
     }

@@ -29,7 +29,7 @@ pub(super) async fn probe(address: SocketAddr, check: &TcpCheck, timeout: Durati
         Ok(result) => result,
         Err(_) => Err(Failure::Timeout { stage, after: timeout }),
     };
-    Outcome { result, took: start.elapsed() }
+    Outcome::new(result, start.elapsed())
 }
 
 async fn converse(address: SocketAddr, check: &TcpCheck, stage: &mut Stage) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ impl<F: Fn(TargetId) -> TargetStatus> Conditions for F {
     }
 
     fn service(&self, _service: ServiceId, _family: Family) -> TargetStatus {
-        TargetStatus::of(Health::Down)
+        TargetStatus::of(Health::Down, false)
     }
 }
 

@@ -80,10 +80,10 @@ pub(super) fn service(policy: Policy, lines: &[&str]) -> Service {
 pub(super) fn health(letters: &str) -> impl Fn(TargetId) -> TargetStatus {
     let letters: Vec<char> = letters.chars().collect();
     move |target| match letters.get(target.0 as usize).unwrap_or(&'u') {
-        'u' => TargetStatus { health: Health::Up, near_flip: false },
-        'U' => TargetStatus { health: Health::Up, near_flip: true },
-        'd' => TargetStatus { health: Health::Down, near_flip: false },
-        '?' => TargetStatus { health: Health::Unknown, near_flip: true },
+        'u' => TargetStatus::of(Health::Up, false),
+        'U' => TargetStatus::of(Health::Up, true),
+        'd' => TargetStatus::of(Health::Down, false),
+        '?' => TargetStatus::of(Health::Unknown, true),
         other => panic!("{other}"),
     }
 }

@@ -50,10 +50,9 @@ impl Standing {
             _ => Health::Down,
         };
         let views = self.by_view.iter().map(Self::status);
-        let own = TargetStatus { health: own, near_flip: self.near_flip };
-        views.fold(own, |all, view| TargetStatus {
-            health: better(all.health, view.health),
-            near_flip: all.near_flip || view.near_flip,
+        let own = TargetStatus::of(own, self.near_flip);
+        views.fold(own, |all, view| {
+            TargetStatus::of(better(all.health, view.health), all.near_flip || view.near_flip)
         })
     }
 }

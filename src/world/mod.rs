@@ -228,7 +228,7 @@ impl Conditions for Known<'_> {
     }
 
     fn service(&self, service: ServiceId, family: Family) -> TargetStatus {
-        let unknown = TargetStatus { health: Health::Unknown, near_flip: true };
+        let unknown = TargetStatus::of(Health::Unknown, true);
         self.standings.map_or(unknown, |standings| standings.get(service, family).status())
     }
 }

@@ -259,10 +259,10 @@ impl Conditions for Setting<'_> {
     /// What is known, and is not taken down; else all is well.
     fn target(&self, target: TargetId) -> TargetStatus {
         if target == TAKEN_DOWN {
-            return TargetStatus::of(Health::Down);
+            return TargetStatus::of(Health::Down, false);
         }
         let known = self.health.status(target).filter(|s| s.health != Health::Unknown);
-        known.unwrap_or(TargetStatus::of(Health::Up))
+        known.unwrap_or(TargetStatus::of(Health::Up, false))
     }
 
     fn service(&self, service: ServiceId, family: Family) -> TargetStatus {

@@ -61,6 +61,7 @@ pub(super) fn read_http(
         expect_status: expect_status?,
         expect_body: expect_body?,
         follow_redirects: follow_redirects?,
+        reports: None,
     };
     Ok((check, ca_file))
 }
@@ -151,6 +152,6 @@ fn status_range(value: &Value<'_>) -> Read<StatusRange> {
 }
 
 /// A string that becomes a part of a check.
-fn of_check<T: FromStr<Err = HealthError>>(value: &Value<'_>) -> Read<T> {
+pub(super) fn of_check<T: FromStr<Err = HealthError>>(value: &Value<'_>) -> Read<T> {
     word(value)?.parse().map_err(|error: HealthError| value.refuse(error.into()))
 }

@@ -13,7 +13,7 @@ fn seconds(seconds: u64) -> Duration {
 
 fn outcome(pass: bool) -> Outcome {
     let result = if pass { Ok(()) } else { Err(Failure::Refused) };
-    Outcome { result, took: Duration::from_millis(1) }
+    Outcome::new(result, Duration::from_millis(1))
 }
 
 fn counts(rise: i64, fall: i64) -> RiseFall {

@@ -6,9 +6,9 @@ use super::super::testing::{HUNG_UP, Heard, Server, http_check, schedule, self_s
 use super::*;
 use crate::health::{BodyMatch, Check, Header};
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-fn plain() -> HttpCheck {
+pub(super) fn plain() -> HttpCheck {
     HttpCheck::new(Scheme::Http)
 }
 
@@ -16,7 +16,7 @@ fn tls() -> HttpCheck {
     HttpCheck { host: "www.example.com".parse().ok(), ..HttpCheck::new(Scheme::Https) }
 }
 
-async fn run(check: &Check, address: SocketAddr) -> Outcome {
+pub(super) async fn run(check: &Check, address: SocketAddr) -> Outcome {
     let target = target(check, address);
     let crate::health::CheckKind::Http(http) = &check.kind else { panic!("an HTTP check") };
     probe(&Clients::default(), &target, http).await
