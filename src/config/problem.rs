@@ -4,10 +4,12 @@
 //! and which key it is about is added by whoever reports it.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::diagnostic::Diagnostic;
+use super::duration;
 use super::source::{At, Source};
 use super::suggest::{listed, nearest};
 use crate::health::HealthError;
@@ -80,6 +82,11 @@ pub enum Problem {
     BodyOfHead,
     #[error("`ca_file` is never consulted with `verify = false`")]
     CaFileUnverified,
+    #[error(
+        "{} is shorter than interval and timeout together, {}: a report in time comes too late",
+        duration::format(*given), duration::format(*least)
+    )]
+    StaleTooSoon { given: Duration, least: Duration },
     #[error("min {min} is above max {max}")]
     TtlOrder { min: u32, max: u32 },
     #[error("soft {soft} is not below hard {hard}")]
@@ -156,6 +163,12 @@ impl Problem {
             Self::EmptyText => "leave the key out".to_owned(),
             Self::BodyOfHead => "use `method = \"GET\"`".to_owned(),
             Self::CaFileUnverified => "drop one of the two".to_owned(),
+            Self::StaleTooSoon { least, .. } => {
+                let least = duration::format(*least);
+                format!(
+                    "write at least \"{least}\", or leave it out: three intervals and a timeout"
+                )
+            }
             Self::NoLocation { site } => {
                 format!("add `location = [LATITUDE, LONGITUDE]` to [site.{site}]")
             }
@@ -228,6 +241,11 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
         "responses_per_second" => {
             "add `responses_per_second`, which turns limits on, or leave the other keys out"
         }
+        "from" => "add `from`, such as \"header\", \"json\" or \"prometheus\"",
+        "pointer" => "add `pointer`, such as \"/load/1m\"; \"\" is the whole document",
+        "metric" => "add `metric`, the name of the sample",
+        "proxy" => "add `proxy`, the name of a frontend or backend",
+        "full" => "add `full`, the value at which the back end carries all it can",
         "cidr" => "add `cidr`, such as \"203.0.113.0/24\"",
         "rules" => "add `rules = [{ clients = [\"country:KR\"], sites = [\"SITE\"] }]`",
         "clients" => "add `clients`, such as [\"country:KR\"], [\"203.0.113.0/24\"] or [\"any\"]",

@@ -28,7 +28,7 @@ use crate::admin::{self, FailBack, Question, Request};
 use crate::catalog::{Catalog, Settings};
 use crate::config::{self, Diagnostic, Refused};
 use crate::engine::Engine;
-use crate::health::HealthTable;
+use crate::health::{HealthTable, Lapse};
 use crate::model::{Exchange, Files, Transport};
 use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
@@ -421,6 +421,7 @@ impl Server {
             }
         }
         self.writer.note_stalled(stalled);
+        tell_lapses(&self.writer.expire(SystemTime::now()));
         if let Some(last) = self.last_not_tried.take() {
             let so_far = self.not_tried;
             warn!(so_far, last, "this machine could not probe; the last known health stays");
@@ -448,6 +449,22 @@ impl Server {
             uptime: self.started.elapsed(),
             reloads_failed: self.reloads_failed,
         });
+    }
+}
+
+/// Says what targets have ceased to report of themselves, or report again.
+fn tell_lapses(lapses: &[Lapse]) {
+    for Lapse { key, number, silent_for, reason } in lapses {
+        let (number, instead) = number.words();
+        match silent_for {
+            Some(age) => warn!(
+                target = %key,
+                seconds = age.as_secs(),
+                reason = reason.as_deref().unwrap_or("no probe has passed since"),
+                "{number} not reported: {instead}"
+            ),
+            None => info!(target = %key, "{number} is reported again"),
+        }
     }
 }
 

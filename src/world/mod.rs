@@ -15,7 +15,8 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::catalog::{Catalog, ServiceEntry};
 use crate::health::{
-    Applied, Health, HealthTable, Outcome, TargetKey, TargetPattern, TargetStatus, Transition,
+    Applied, Health, HealthTable, Lapse, Outcome, TargetKey, TargetPattern, TargetStatus,
+    Transition,
 };
 use crate::model::{Family, ServiceId, TargetId};
 use crate::steer::{self, Conditions, Standing};
@@ -173,6 +174,15 @@ impl Writer {
         Some(failed_back)
     }
 
+    /// Lets time pass: what targets have said of themselves too long ago is not gone by any more.
+    /// Returns what the log should be told.
+    pub fn expire(&mut self, now: SystemTime) -> Vec<Lapse> {
+        let expired = self.health.expire(now);
+        let old = self.world.snapshot();
+        self.assess_again(&old, users_of(&old.catalog, &expired.changed).into_iter().collect());
+        expired.lapses
+    }
+
     /// Makes a new snapshot in which these services are assessed anew; none if there are none.
     fn assess_again(&self, old: &Snapshot, mut touched: Vec<ServiceId>) -> bool {
         touched.sort_unstable();
@@ -256,3 +266,6 @@ fn carry_over(old: &Catalog, new: &mut Catalog) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

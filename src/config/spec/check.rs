@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::caution::read_caution;
 use super::http_check::{HTTP_KEYS, read_http};
+use super::reports::{REPORT_KEYS, read_reports};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
@@ -47,7 +48,8 @@ const TCP_KEYS: &[&str] = &["send", "expect"];
 const DNS_KEYS: &[&str] = &["query", "query_type", "expect_rcode", "expect_answer"];
 
 /// What only checks of one type have.
-const OWN_KEYS: [(&str, &[&str]); 3] = [("http", HTTP_KEYS), ("tcp", TCP_KEYS), ("dns", DNS_KEYS)];
+const OWN_KEYS: [(&str, &[&str]); 4] =
+    [("http", HTTP_KEYS), ("http", REPORT_KEYS), ("tcp", TCP_KEYS), ("dns", DNS_KEYS)];
 
 /// The values of `type`.
 #[derive(Clone, Copy)]
@@ -114,15 +116,24 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
     let fall = table.or("fall", 3, integer(1i64..=100));
     let rise = table.or("rise", 2, integer(1i64..=100));
     let caution = read_caution(&mut table);
-    let kind = read_kind(&mut table, kind);
+    let schedule = interval.and_then(|interval| {
+        Ok(Schedule::new(interval, timeout?, Jitter::default())
+            .expect("the ranges here are within those of a schedule"))
+    });
+    let mut kind = read_kind(&mut table, kind);
+    let reports = match &kind {
+        Ok((CheckKind::Http(http), _)) => read_reports(&mut table, Some(http), schedule),
+        Ok(_) => Ok(None),
+        Err(_) => read_reports(&mut table, None, schedule),
+    };
     table.finish()?;
-    let (interval, timeout) = (interval?, timeout?);
-    let schedule = Schedule::new(interval, timeout, Jitter::default())
-        .expect("the ranges here are within those of a schedule");
+    if let Ok((CheckKind::Http(http), _)) = &mut kind {
+        http.reports = reports?.map(Box::new);
+    }
     let rise_fall =
         RiseFall::new(rise?, fall?).expect("the ranges here are within those of the counts");
     let (kind, ca_file) = kind?;
-    let (port, caution) = (port?, caution?);
+    let (port, schedule, caution) = (port?, schedule?, caution?);
     Ok(CheckSpec { name, kind, ca_file, port, schedule, rise_fall, caution })
 }
 

@@ -17,6 +17,7 @@ mod geoip;
 mod http_check;
 mod limits;
 mod nesting;
+mod reports;
 mod server;
 mod service;
 mod site;

@@ -9,7 +9,8 @@ use super::*;
 use crate::catalog::LogFormat;
 use crate::guard::Rate;
 use crate::health::{
-    Caution, CheckKind, Damping, DnsCheck, Failback, ResponseCode, RiseFall, Schedule, Scheme,
+    Caution, CheckKind, Damping, DnsCheck, Failback, Full, HaproxyCell, Place, Reports,
+    ResponseCode, RiseFall, Schedule, Scheme, Smoothing,
 };
 use crate::model::{AdminState, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
@@ -158,6 +159,53 @@ fn a_count_and_a_share_are_told_apart() {
         let spec = spec("check = \"web\"", &format!("check = \"web\"\nmin_healthy = {text}"));
         assert_eq!(format!("{:?}", spec.services[0].steering.min_healthy), expected);
     }
+}
+
+fn reports(keys: &str) -> Reports {
+    let spec = spec("port = 8080", &format!("port = 80\npath = \"/up\"\n{keys}"));
+    let CheckKind::Http(http) = &spec.checks[0].kind else { panic!("an http check") };
+    *http.reports.clone().expect("something is asked for")
+}
+
+#[test]
+fn a_number_comes_with_the_check_or_by_a_request_of_its_own() {
+    for (keys, expected) in [
+        ("", None),
+        (", path = \"/load\"", Some((Scheme::Http, None, "/load"))),
+        (", port = 81", Some((Scheme::Http, Some(81), "/up"))),
+        (", scheme = \"https\"", Some((Scheme::Https, None, "/up"))),
+    ] {
+        let from = "from = \"header\", name = \"X-Load\"";
+        let load = format!("load = {{ {from}, full = 2{keys} }}\nweight_from = {{ {from}{keys} }}");
+        let Reports { load: Some(load), weight: Some(weight) } = reports(&load) else {
+            panic!("both are asked for")
+        };
+        let request = load.source.request.as_ref();
+        let parts = request.map(|request| (request.scheme, request.port, request.path.as_str()));
+        assert_eq!(parts, expected, "{keys}");
+        assert_eq!(load.source, weight.source);
+        assert_eq!((load.full, load.smoothing), (Full::new(2.0), Smoothing::default()));
+        assert_eq!(load.stale_after, Duration::from_secs(17), "3 × 5 s + 2 s");
+        assert_eq!(weight.stale_after, load.stale_after);
+    }
+}
+
+#[test]
+fn haproxy_says_itself_what_is_full() {
+    let load = |keys: &str| {
+        let load = format!("load = {{ from = \"haproxy-csv\", proxy = \"www\"{keys} }}");
+        reports(&load).load.unwrap()
+    };
+    let cell = |server: &str, field: &str| {
+        Place::HaproxyCsv(HaproxyCell::new("www", server, field).unwrap())
+    };
+    let plain = load("");
+    assert_eq!((plain.source.place, plain.full), (cell("BACKEND", "scur"), None));
+    let keys = ", server = \"s1\", field = \"stot\", full = 0.5, smoothing = 1, max_change = 0.25";
+    let all = load(&format!("{keys}, stale_after = \"7s\""));
+    assert_eq!((all.source.place, all.full), (cell("s1", "stot"), Full::new(0.5)));
+    assert_eq!(all.smoothing, Smoothing::new(1.0, 0.25).unwrap());
+    assert_eq!(all.stale_after, Duration::from_secs(7));
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn section_of_template(template: &str, section: &str) -> String {
         "listener[]" => "[[listener]]",
         "geoip.override[]" => "[[geoip.override]]",
         section if section.starts_with("service.NAME") => "[service.",
-        "check.NAME.damping" => "[check.",
+        section if section.starts_with("check.NAME") => "[check.",
         "geo_map.NAME.rules[]" => "[geo_map.",
         section => &format!("[{}", section.replace("NAME", "")),
     };
@@ -80,6 +80,8 @@ fn section_of_manual(section: &str) -> &'static str {
         "service.NAME.sticky" => "Sticky".to_owned(),
         "check.NAME.damping" => "Damping".to_owned(),
         "geo_map.NAME.rules[]" => "Rules".to_owned(),
+        "check.NAME.load" => "Load".to_owned(),
+        "check.NAME.weight_from" => "Weight".to_owned(),
         section => format!("[{section}]"),
     };
     let title = format!("# `{heading}`");

@@ -106,6 +106,16 @@ fn advice_says_what_to_do() {
             "[clients]\na = \"country:KR\"",
             "add `databases` to [geoip], or name networks in its place",
         ),
+        (
+            "port = 8080",
+            "port = 80\nload = { from = \"json\", pointer = \"/load\" }",
+            "add `full`, the value at which the back end carries all it can",
+        ),
+        (
+            "port = 8080",
+            "port = 80\nload = { from = \"json\", pointer = \"\", full = 1, stale_after = \"1s\" }",
+            "write at least \"7s\", or leave it out: three intervals and a timeout",
+        ),
         ("port = 8080", "port = 80\ninterval = 5", "write its unit: ms, s, m, h or d, in quotes"),
         ("", "[server]\nlisten = \"::1\"", "add brackets and the port: \"[::1]:53\""),
         (
