@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::health::Health;
+use crate::health::{Health, HealthTable, Stated, StatedNumber, Target};
 
 use super::View;
 
@@ -86,7 +86,36 @@ pub(super) fn text(view: &View<'_>) -> String {
         })
         .collect();
     page.family("meridian_target_health", "gauge", "1 up, 0 down, -1 not probed yet.", &targets);
+    stated(&mut page, view.health);
     page.0
+}
+
+/// What targets say of themselves, as far as it is gone by.
+fn stated(page: &mut Page, health: &HealthTable) {
+    let all =
+        || health.iter().filter_map(|(target, _)| Some((target, health.stated(target.key())?)));
+    let label = |target: &Target| format!("target=\"{}\"", escape(target.key().as_str()));
+    let loads: Vec<_> = all()
+        .filter_map(|(target, stated)| Some((label(target), stated.load()?.fresh()?.smoothed())))
+        .collect();
+    page.family("meridian_target_load", "gauge", "Smoothed load, 1 is full.", &loads);
+    let weights: Vec<_> = all()
+        .filter_map(|(target, stated)| {
+            Some((label(target), f64::from(stated.weight()?.fresh()?.get())))
+        })
+        .collect();
+    page.family("meridian_target_weight", "gauge", "The weight it states for itself.", &weights);
+    let stale = |(_, stated): (_, &Stated)| {
+        let load = stated.load().is_some_and(StatedNumber::is_stale);
+        usize::from(load) + usize::from(stated.weight().is_some_and(StatedNumber::is_stale))
+    };
+    let stale: usize = all().map(stale).sum();
+    page.family(
+        "meridian_stale_reports",
+        "gauge",
+        "Loads and weights not reported for too long.",
+        &[(String::new(), stale as f64)],
+    );
 }
 
 #[derive(Default)]

@@ -23,6 +23,8 @@ pub enum Mood {
 pub struct Backend {
     pub address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
+    /// Header lines of its responses, besides those every one has.
+    fields: Arc<Mutex<String>>,
     requests: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
@@ -37,10 +39,12 @@ impl Backend {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let mood = Arc::new(Mutex::new(Mood::Well));
+        let fields = Arc::new(Mutex::new(String::new()));
         let requests = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
             let (mood, requests, stop) = (mood.clone(), requests.clone(), stop.clone());
+            let fields = fields.clone();
             move || {
                 for connection in listener.incoming() {
                     if stop.load(Ordering::Relaxed) {
@@ -48,15 +52,21 @@ impl Backend {
                     }
                     let mood = *mood.lock().unwrap();
                     requests.fetch_add(1, Ordering::Relaxed);
-                    thread::spawn(move || serve(connection.unwrap(), mood));
+                    let fields = fields.lock().unwrap().clone();
+                    thread::spawn(move || serve(connection.unwrap(), mood, &fields));
                 }
             }
         });
-        Self { address, mood, requests, stop, thread: Some(thread) }
+        Self { address, mood, fields, requests, stop, thread: Some(thread) }
     }
 
     pub fn set(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    /// Has it send these header lines, each with its `\r\n`.
+    pub fn say(&self, fields: &str) {
+        *self.fields.lock().unwrap() = fields.to_owned();
     }
 
     /// Connections so far.
@@ -80,7 +90,7 @@ impl Drop for Backend {
     }
 }
 
-fn serve(connection: TcpStream, mood: Mood) {
+fn serve(connection: TcpStream, mood: Mood, fields: &str) {
     let status = match mood {
         Mood::Dies => return,
         Mood::Hangs => {
@@ -97,6 +107,6 @@ fn serve(connection: TcpStream, mood: Mood) {
     }
     let _ = write!(
         &connection,
-        "HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
+        "HTTP/1.1 {status}\r\n{fields}Content-Length: 3\r\nConnection: close\r\n\r\nok\n"
     );
 }

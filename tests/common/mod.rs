@@ -6,6 +6,7 @@
 pub mod backend;
 pub mod dns;
 pub mod peers;
+pub mod proxies;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};

@@ -222,7 +222,7 @@ impl Drop for Peer {
 
 /// A loopback address with a free port, below those that the kernel gives to whoever asks for
 /// any: none of our servers and clients takes it before the peer does.
-fn quiet_address() -> SocketAddr {
+pub fn quiet_address() -> SocketAddr {
     const FIRST: u16 = 20_000;
     const PER_PROGRAM: u16 = 25;
     /// How many ports the tests of this program have looked at.
