@@ -287,14 +287,14 @@ impl Compiler<'_> {
         let known: Vec<u32> = self.of_facts.iter().map(|marks| class(*marks)).collect();
         let known = |number: Number| known[number as usize];
         if networks.is_all(0) {
-            let vote = |number| Vote { value: known(number), is_by_person: false };
+            let vote = |number| Vote { value: known(number), comes_first: false };
             return Cuts::voted(facts, max_scope, vote);
         }
         let votes = networks.over(facts, |named, number| match named {
-            0 => Vote { value: known(number), is_by_person: false },
+            0 => Vote { value: known(number), comes_first: false },
             named => {
                 let marks = self.question.join(named, self.of_facts[number as usize]);
-                Vote { value: class(marks), is_by_person: true }
+                Vote { value: class(marks), comes_first: true }
             }
         });
         Cuts::voted(&votes, max_scope, |vote| vote)

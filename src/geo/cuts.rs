@@ -60,12 +60,12 @@ impl<K: AddressBits> Step<K> {
     }
 }
 
-/// What a part of a block votes for, and whether a person spoke of that part: such parts are
-/// counted before those that only databases know.
+/// What a part of a block votes for, and whether it was named outright, by a person or a
+/// measurement: such parts are counted before those that only databases know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vote {
     pub value: u32,
-    pub is_by_person: bool,
+    pub comes_first: bool,
 }
 
 impl<K: AddressBits> Cuts<K> {
@@ -80,7 +80,7 @@ impl<K: AddressBits> Cuts<K> {
             return Self::new(steps, |value| vote(value).value);
         }
         let unused = vote(steps.at(K::from_wide(0)));
-        let votes = steps.in_blocks(max_scope, unused, vote, |vote| vote.is_by_person);
+        let votes = steps.in_blocks(max_scope, unused, vote, |vote| vote.comes_first);
         Self::new(&votes, |vote| vote.value)
     }
 

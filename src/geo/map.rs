@@ -40,7 +40,7 @@ impl GeoMap {
         let (rankings, ids) = Rankings::build(locations, spec);
         let vote = |origin: OriginId| Vote {
             value: ids[origin as usize],
-            is_by_person: locations.is_override(origin),
+            comes_first: locations.is_override(origin),
         };
         let cuts = thread::scope(|scope| {
             let v4 = scope.spawn(|| Cuts::voted(locations.v4(), spec.max_scope_v4, vote));

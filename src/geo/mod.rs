@@ -17,6 +17,9 @@
 //! A [`ClientMap`] says for every address which of some rules holds, or which of some lists it
 //! is on; of what databases say, only what a selector names is looked at.
 //!
+//! [`latency`] has the maps of measured times, which say the same of sites that maps of places
+//! do.
+//!
 //! The room is pure. It opens no file (bytes come in), knows no health, no weight and no
 //! service, and does not unfold IPv4 from IPv6 addresses: callers do that before asking.
 
@@ -28,6 +31,7 @@ mod error;
 mod facts;
 #[cfg(test)]
 mod fixture;
+pub mod latency;
 mod layer;
 mod locations;
 mod map;
