@@ -15,7 +15,8 @@ use divan::{Bencher, black_box};
 use hashbrown::HashMap;
 use maxminddb::{Reader, WithinOptions};
 use meridian::geo::{
-    Database, GeoMap, Locations, Override, OverrideTarget, RankedSite, RankingSpec,
+    ClientMap, ClientMapSpec, Database, GeoMap, Locations, Override, OverrideTarget, RankedSite,
+    RankingSpec,
 };
 use meridian::model::{Coordinates, Prefix, SiteId};
 
@@ -81,6 +82,7 @@ impl Random {
 struct World {
     locations: Locations,
     networks: Vec<Prefix>,
+    databases: Vec<Database>,
 }
 
 impl World {
@@ -96,7 +98,11 @@ impl World {
             })
             .collect();
         let networks = overrides.iter().map(|one| one.network).collect();
-        Self { locations: Locations::build(&[], &overrides).unwrap(), networks }
+        Self {
+            locations: Locations::build(&[], &overrides).unwrap(),
+            networks,
+            databases: Vec::new(),
+        }
     }
 
     /// The databases of the environment, if it names any.
@@ -120,7 +126,8 @@ impl World {
             }
             databases.push(Database::open(path, bytes).unwrap());
         }
-        Some(Self { locations: Locations::build(&databases, &[]).unwrap(), networks })
+        let locations = Locations::build(&databases, &[]).unwrap();
+        Some(Self { locations, networks, databases })
     }
 
     fn clients(&self, family: &str) -> Vec<IpAddr> {
@@ -204,4 +211,43 @@ fn build_made_up(bencher: Bencher<'_, '_>, sites: u16) {
 #[divan::bench(args = [8, 250], sample_size = 1, sample_count = 5)]
 fn build_city(bencher: Bencher<'_, '_>, sites: u16) {
     build(bencher, 0, sites);
+}
+
+/// A rule for each country of the world, and some that are more precise.
+fn rules() -> ClientMapSpec {
+    let letters = || (b'A'..=b'Z').map(char::from);
+    let countries = letters().flat_map(|a| letters().map(move |b| format!("country:{a}{b}")));
+    let precise = ["city:Seoul", "subdivision:US/Texas", "continent:EU", "203.0.113.0/24"];
+    let selectors =
+        countries.chain(precise.map(str::to_owned)).filter_map(|text| text.parse().ok());
+    let most = RankingSpec::DEFAULT_MAX_SCOPE_V6;
+    let rules = selectors.map(|selector| vec![selector]).collect();
+    ClientMapSpec::which_rule(rules, RankingSpec::DEFAULT_MAX_SCOPE_V4, most)
+}
+
+#[divan::bench(args = FAMILIES, sample_size = 10_000)]
+fn city_rules(bencher: Bencher<'_, '_>, family: &str) {
+    let Some(world) = world(0) else { return };
+    let map = ClientMap::build_all(&world.databases, &[&rules()]).unwrap().remove(0);
+    let clients = world.clients(family);
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn = (turn + 1) % CLIENTS;
+        map.lookup(black_box(clients[turn]))
+    });
+}
+
+#[divan::bench(sample_size = 1, sample_count = 5)]
+fn build_city_rules(bencher: Bencher<'_, '_>) {
+    let Some(world) = world(0) else { return };
+    let spec = rules();
+    let build = || ClientMap::build_all(&world.databases, &[&spec]).unwrap().remove(0);
+    let map = build();
+    eprintln!(
+        "{} networks, {} classes, {} KiB",
+        map.network_count(),
+        map.class_count(),
+        map.heap_bytes() >> 10
+    );
+    bencher.bench_local(|| build().network_count());
 }

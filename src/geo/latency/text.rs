@@ -237,6 +237,8 @@ fn read_time(text: &str) -> Result<u32, LatencyLineFault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &[u8]) -> Result<Measurements, LatencyErrors> {
@@ -299,5 +301,36 @@ mod tests {
         assert_eq!(errors.told[0].line, 2);
         let errors = read(b"# one\n192.0.2.0/24 seoul 1\n\xff").unwrap_err();
         assert_eq!((errors.told[0].line, errors.count), (3, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_a_measurement_or_a_mistake(
+            lines in proptest::collection::vec(
+                "(192\\.0\\.2\\.[0-3](/3[0-3])?|\\PC{0,4})[ \t]{0,2}(seoul|x)?[ \t](-?[0-9.]{1,4})?#?é?",
+                0..20,
+            ),
+        ) {
+            let text = lines.join("\n");
+            let is_content = |line: &&str| !line.split('#').next().unwrap().trim().is_empty();
+            let contents = text.lines().filter(is_content).count();
+            match read(text.as_bytes()) {
+                Ok(measured) => prop_assert_eq!(measured.count(), contents),
+                Err(errors) => {
+                    prop_assert!(errors.count > 0 && errors.count <= contents);
+                    for error in &errors.told {
+                        let line = text.lines().nth(error.line - 1).unwrap();
+                        prop_assert!((1..=line.chars().count()).contains(&error.column), "{line:?}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn any_octets_are_read(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(errors) = read(&octets) {
+                prop_assert!(!errors.to_string().is_empty());
+            }
+        }
     }
 }
