@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::geo::latency::LatencyTable;
 use crate::geo::{self, ClientMap, ClientMapSpec, GeoMap, Overrides, RankingSpec};
 use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
@@ -36,6 +37,8 @@ pub struct Catalog {
     pub zone_sources: HashMap<WireName, ZoneSource>,
     /// What is known about where clients are.
     pub geo: Geo,
+    /// What is believed of measured times, for the next configuration to go on from.
+    pub latency: Arc<LatencyTable>,
     /// Who may ask, and how much.
     pub guard: Guard,
     /// Every file that was read, to be watched.

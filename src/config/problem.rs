@@ -89,6 +89,10 @@ pub enum Problem {
     StaleTooSoon { given: Duration, least: Duration },
     #[error("min {min} is above max {max}")]
     TtlOrder { min: u32, max: u32 },
+    #[error("{what} goes by loads, and the service's check learns none")]
+    NoLoadSource { what: &'static str },
+    #[error("nobody measures: [latency] names no `file`")]
+    NoMeasurements,
     #[error("soft {soft} is not below hard {hard}")]
     CapacityOrder { soft: String, hard: String },
     #[error("site `{site}` has no location, which geo-proximity needs")]
@@ -175,6 +179,11 @@ impl Problem {
             Self::AliasWithoutProbe => "add `probe = \"ADDRESS:PORT\"`".to_owned(),
             Self::ProbeWithoutCheck => "add `check` to the service, or drop `probe`".to_owned(),
             Self::NoProbePort { check } => format!("add `port` to [check.{check}]"),
+            Self::NoMeasurements => "add [latency] with `file`, or use geo-proximity".to_owned(),
+            Self::NoLoadSource { .. } => {
+                "add `load` to the check, such as { from = \"header\", name = \"X-Load\", full = 1 }"
+                    .to_owned()
+            }
             Self::ProbeOfService => "drop `probe`".to_owned(),
             Self::AliasAtApex(_) => "use `address`".to_owned(),
             Self::NoLastResort => {

@@ -14,10 +14,10 @@
 //! (The manual has it in docs/steering.md.) This runs once per change of health, not per query.
 
 use crate::geo::ClientClass;
-use crate::health::{Health, TargetStatus};
+use crate::health::{Health, Load, TargetStatus};
 use crate::model::{AdminState, EndpointTarget, Family, ServiceId, TargetId};
 
-use super::load::{self, Load};
+use super::load;
 use super::{
     ALL_CLIENTS, AllDown, Assessment, Contestant, Endpoint, Fate, Field, Loads, MinHealthy, Pool,
     Reason, Removal, Service, Standing, Trickle, Verdict, stable_id,
@@ -115,8 +115,9 @@ impl<'s> Race<'s> {
             race.near_flip |= removal.is_none() && near_flip;
             race.fates.push(removal.map_or(Fate::Candidate, Fate::Removed));
             race.health.push(health);
-            race.weights.push(endpoint.weight.get().into());
-            race.loads.push(None);
+            let weight = status.and_then(|status| status.weight).unwrap_or(endpoint.weight);
+            race.weights.push(weight.get().into());
+            race.loads.push(status.and_then(|status| status.load));
         }
         race
     }

@@ -67,6 +67,7 @@ pub(super) fn service(policy: Policy, lines: &[&str]) -> Service {
         hash: HashKey { seed: stable_id("www"), v4_bits: 24, v6_bits: 56 },
         geography: None,
         site_rules: None,
+        latency: None,
         views: None,
         sheds: Vec::new(),
         trickle: 0.0,

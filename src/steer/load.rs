@@ -9,10 +9,9 @@
 //! A load counts only where every endpoint in the race has stated one lately; else plain weights
 //! count and nothing is shed for it, and the standing says so.
 
-use super::{ALL_CLIENTS, Contestant, Loads, PoolSite, Service};
+use crate::health::Load;
 
-/// A load as a fraction of what is full; above 1 is too much.
-pub type Load = f64;
+use super::{ALL_CLIENTS, Contestant, Loads, PoolSite, Service};
 
 /// A full endpoint keeps this much of its weight: with nobody better it must still be chosen.
 const LEAST_HEADROOM: f64 = 0.01;
@@ -28,7 +27,9 @@ pub(super) fn weigh(
     loads: &[Option<Load>],
     site_of: impl Fn(u16) -> usize,
 ) -> (Vec<PoolSite>, Loads) {
-    let all: Option<Vec<Load>> = contestants.iter().map(|c| loads[usize::from(c.index)]).collect();
+    let of_full = |load: Load| f64::from(load.per_mille()) / f64::from(Load::FULL.per_mille());
+    let load_of = |c: &Contestant| loads[usize::from(c.index)].map(of_full);
+    let all: Option<Vec<f64>> = contestants.iter().map(load_of).collect();
     let used = match (service.goes_by_load(), &all) {
         (false, _) => Loads::Unused,
         (true, Some(_)) => Loads::Used,
@@ -62,9 +63,9 @@ pub(super) fn weigh(
 fn site_loads(
     service: &Service,
     contestants: &[Contestant],
-    loads: Option<&[Load]>,
+    loads: Option<&[f64]>,
     site_of: &impl Fn(u16) -> usize,
-) -> Vec<Option<Load>> {
+) -> Vec<Option<f64>> {
     let mut sums = vec![(0.0, 0.0); service.sites.len()];
     for (contestant, load) in contestants.iter().zip(loads.unwrap_or_default()) {
         let (load_sum, weight_sum) = &mut sums[site_of(contestant.index)];

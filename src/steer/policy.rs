@@ -8,8 +8,8 @@ use std::fmt;
 use super::draw::Draw;
 use super::{Dice, Field};
 use super::{
-    failover, geo_map, geo_proximity, hash, least_load, locality, name_hash, random, round_robin,
-    weighted,
+    failover, geo_map, geo_proximity, hash, latency, least_load, locality, name_hash, random,
+    round_robin, weighted,
 };
 
 /// Makes the list of policies, and the calls into their files, of the table below.
@@ -66,6 +66,8 @@ policies! {
     GeoProximity in geo_proximity,
     /// The sites that a rule names for the client.
     GeoMap in geo_map,
+    /// The site with the shortest measured way to the client.
+    Latency in latency,
 }
 
 /// What a policy is like, for whoever has to know without choosing.

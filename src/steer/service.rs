@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::geo::latency::LatencyMap;
 use crate::geo::{ClientMap, GeoMap, RankingSpec};
 use crate::model::{
     ClientNet, EndpointTarget, Family, Prefix, RecordType, ServiceId, SiteId, TtlRange, WireName,
@@ -42,6 +43,8 @@ pub struct Service {
     pub geography: Option<Geography>,
     /// Which sites serve which clients; there where the policy goes by rules.
     pub site_rules: Option<SiteRules>,
+    /// Measured times; there where the policy goes by them.
+    pub latency: Option<Arc<LatencyMap>>,
     /// Which client lists hold a client; `None` where all clients see the same.
     pub views: Option<Arc<ClientMap>>,
     /// How much each of `sites` leaves to others; empty where none does.

@@ -7,6 +7,7 @@
 mod checks;
 mod client_maps;
 mod geo;
+mod latency;
 mod limits;
 mod nested;
 mod overrides;
@@ -85,13 +86,15 @@ fn compile(
     let zones = zones::compile(&spec.zones, &spec.services, &nesting, &mut work, previous);
     client_maps::check(spec, &mut work);
     let geo = geo::compile(spec, &mut work, previous);
-    let (Some(checks), Some(zones), Some(geo)) = (checks, zones, geo) else {
+    let latency = latency::compile(spec, &mut work, previous);
+    let (Some(checks), Some(zones), Some(geo), Some(latency)) = (checks, zones, geo, latency)
+    else {
         return Err(work.refused());
     };
     if !work.diagnostics.is_empty() {
         return Err(work.refused());
     }
-    let compiled = services::compile(spec, &nesting, &checks, &geo);
+    let compiled = services::compile(spec, &nesting, &checks, &geo, &latency);
     Ok(Catalog {
         settings: settings(spec),
         sites: spec
@@ -105,6 +108,7 @@ fn compile(
         zones: zones.table,
         zone_sources: zones.sources,
         geo,
+        latency,
         guard: limits::compile(spec, previous),
         files: work.read,
     })

@@ -8,6 +8,7 @@ use crate::config::spec::{
     AllDown as AllDownSpec, GeoMapSpec, LastResort, ServiceSpec, SiteOrder as SiteOrderSpec, Spec,
     TargetSpec,
 };
+use crate::geo::latency::LatencyTable;
 use crate::geo::{ClientMap, ClientMapSpec};
 use crate::health::{Check, Condition, Target, TargetKey};
 use crate::model::{AdminState, EndpointTarget, ServiceId, SiteId, TargetId};
@@ -18,6 +19,7 @@ use crate::steer::{
 
 use super::client_maps::{self, Views};
 use super::geo::{ranking_spec, ranks_by_distance};
+use super::latency::LatencyMaps;
 use super::nested::Nesting;
 
 /// Everything services compile to.
@@ -32,12 +34,15 @@ pub(super) fn compile(
     nesting: &Nesting,
     checks: &[Arc<Check>],
     geo: &Geo,
+    latency: &LatencyTable,
 ) -> Compiled {
     let mut targets = Targets::default();
+    let mut latency = LatencyMaps::new(latency);
+    let mut made = Made { checks, geo, latency: &mut latency, targets: &mut targets };
     let services: Vec<ServiceEntry> = (0..)
         .map(ServiceId)
         .zip(&spec.services)
-        .map(|(id, service)| compile_one(spec, nesting, service, id, checks, geo, &mut targets))
+        .map(|(id, service)| compile_one(spec, nesting, service, id, &mut made))
         .collect();
     targets.hand_up(&services);
     Compiled { services, targets: targets.all, users_of_target: targets.users }
@@ -87,15 +92,22 @@ impl Targets {
     }
 }
 
+/// What services are made of, and what they make on the way.
+struct Made<'m, 't> {
+    checks: &'m [Arc<Check>],
+    geo: &'m Geo,
+    latency: &'m mut LatencyMaps<'t>,
+    targets: &'m mut Targets,
+}
+
 fn compile_one(
     spec: &Spec,
     nesting: &Nesting,
     service: &ServiceSpec,
     id: ServiceId,
-    checks: &[Arc<Check>],
-    geo: &Geo,
-    targets: &mut Targets,
+    made: &mut Made<'_, '_>,
 ) -> ServiceEntry {
+    let Made { checks, geo, latency, targets } = made;
     let steering = &service.steering;
     let site_name = |site: SiteId| spec.sites[usize::from(site.0)].name.value.as_str();
     let mut endpoints = Vec::with_capacity(service.endpoints.len());
@@ -131,6 +143,10 @@ fn compile_one(
             fences: views.as_ref().map_or(0, |views| views.fences[index]),
         });
     }
+    let learns_load = service.check.as_ref().is_some_and(|check| {
+        let reports = checks[check.value.0].kind.reports();
+        reports.is_some_and(|reports| reports.load.is_some())
+    });
     let name = service.name.value.clone();
     let seed = stable_id(steering.affinity_group.as_deref().unwrap_or(&name));
     let geography = ranks_by_distance(spec, service).then(|| {
@@ -171,12 +187,13 @@ fn compile_one(
         hash: HashKey { seed, v4_bits: steering.hash_prefix_v4, v6_bits: steering.hash_prefix_v6 },
         geography,
         site_rules,
+        latency: latency.of(spec, service),
         views,
         sheds,
         trickle: steering.trickle,
         locality: steering.locality,
         sticky: steering.sticky,
-        learns_load: false,
+        learns_load,
     };
     let turns = Arc::new(Turns::new(steering.turn_slots()));
     let names = service.names.iter().map(|name| name.value.clone()).collect();

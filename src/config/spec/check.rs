@@ -89,6 +89,12 @@ impl Checks {
         &self.0[index.0].0
     }
 
+    /// Whether a check learns how loaded its targets are.
+    pub(super) fn learns_load(&self, index: CheckIndex) -> Read<bool> {
+        let spec = self.0[index.0].1.as_ref().map_err(|reported| *reported)?;
+        Ok(spec.kind.reports().is_some_and(|reports| reports.load.is_some()))
+    }
+
     /// The port of a check, its own or its scheme's, unless the check is wrong.
     pub(super) fn port(&self, index: CheckIndex) -> Read<Option<u16>> {
         let spec = self.0[index.0].1.as_ref().map_err(|reported| *reported)?;

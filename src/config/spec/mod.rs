@@ -15,6 +15,7 @@ mod endpoint;
 mod geo_map;
 mod geoip;
 mod http_check;
+mod latency;
 mod limits;
 mod nesting;
 mod reports;
@@ -29,6 +30,7 @@ pub use cookies::CookiesSpec;
 pub use endpoint::{EndpointSpec, TargetSpec};
 pub use geo_map::{GeoMapIndex, GeoMapSpec, GeoRule, SiteOrder};
 pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
+pub use latency::LatencySpec;
 pub use limits::{ListenerSpec, RateLimitSpec};
 pub use nesting::nested_in;
 pub use server::{AdminSpec, EcsSpec, HealthSpec, LogSpec, ServerSpec};
@@ -69,6 +71,8 @@ pub struct Spec {
     pub geoip: GeoipSpec,
     /// `[health]`
     pub health: HealthSpec,
+    /// `[latency]`
+    pub latency: LatencySpec,
     /// `[[zone]]`, at least one, in the order of the file, each name once.
     pub zones: Vec<ZoneSpec>,
     /// `[site.NAME]`, in the order of the file; a `SiteId` counts them.
@@ -109,6 +113,7 @@ impl Spec {
         let ecs = EcsSpec::read(&mut root);
         let cookies = CookiesSpec::read(&mut root);
         let health = HealthSpec::read(&mut root);
+        let latency = LatencySpec::read(&mut root);
         let zones = Zones::read(&mut root);
         let clients = Clients::read(&mut root);
         let sites = Sites::read(&mut root, &clients);
@@ -120,6 +125,10 @@ impl Spec {
             checks: &checks,
             clients: &clients,
             geo_maps: &geo_maps,
+            measures_latency: latency
+                .as_ref()
+                .map(|latency| latency.file.is_some())
+                .map_err(|reported| *reported),
         };
         let services = Services::read(&mut root, more, known);
         let geoip = GeoipSpec::read(&mut root, &sites, &services);
@@ -142,6 +151,7 @@ impl Spec {
                 cookies: cookies?,
                 geoip: geoip?,
                 health: health?,
+                latency: latency?,
                 zones: zones.into_specs()?,
                 sites: sites.into_specs()?,
                 geo_maps: geo_maps.into_specs()?,

@@ -23,7 +23,7 @@ use crate::config::value::{
     span_of_time, spanned,
 };
 use crate::model::{SiteId, TtlRange, WireName};
-use crate::steer::Policy;
+use crate::steer::{Policy, WithinSite};
 
 /// Endpoints of one service: far more than an answer could ever be chosen from with sense,
 /// and few enough that they and the last resort are counted in 16 bits.
@@ -99,6 +99,8 @@ pub(super) struct Known<'k> {
     pub checks: &'k Checks,
     pub clients: &'k Clients,
     pub geo_maps: &'k GeoMaps,
+    /// Whether there are measured times, unless what tells so is wrong.
+    pub measures_latency: Read<bool>,
 }
 
 /// What services are read against.
@@ -168,6 +170,15 @@ impl Services {
         let endpoints = read_endpoints(&mut table, &mut reader);
         let own_sites = reader.complete.then_some(reader.own_sites.as_slice());
         let steering = SteeringSpec::read(&mut table, policy, map, sites, own_sites);
+        if let (Ok(steering), Ok(false)) = (&steering, surroundings.known.measures_latency)
+            && steering.policy.value == Policy::Latency
+        {
+            table.reader().report(&steering.policy.at, Problem::NoMeasurements);
+        }
+        let learns_load = learns_load(&check, checks);
+        let steering = steering.and_then(|steering| {
+            refuse_unknown_loads(&table, &steering, learns_load?).map(|()| steering)
+        });
         self.used_sites.extend(&reader.own_sites);
         self.complete &= reader.complete;
         let ttl = table.or("ttl", default_ttl(), read_ttl);
@@ -209,6 +220,29 @@ fn measures_distance(
     match map.as_ref().map_err(|reported| *reported)? {
         Some(map) => geo_maps.ranks_by_distance(*map),
         None => Ok(policy.measures_distance()),
+    }
+}
+
+/// Whether the service's check learns how loaded endpoints are.
+fn learns_load(check: &Read<Option<Spanned<CheckIndex>>>, checks: &Checks) -> Read<bool> {
+    match check.as_ref().map_err(|reported| *reported)? {
+        Some(check) => checks.learns_load(check.value),
+        None => Ok(false),
+    }
+}
+
+/// Refuses to go by loads that nobody states.
+fn refuse_unknown_loads(table: &Table<'_>, steering: &SteeringSpec, learns: bool) -> Read<()> {
+    let inner = steering.within_site.map(WithinSite::policy);
+    let weighs = [Some(steering.policy.value), inner].into_iter().flatten();
+    let what = match weighs.into_iter().find(|policy| policy.weighs_by_load()) {
+        Some(policy) => policy.name(),
+        None if steering.sheds.iter().any(|(_, shed)| shed.capacity.is_some()) => "capacity",
+        None => return Ok(()),
+    };
+    match learns {
+        true => Ok(()),
+        false => Err(table.reader().report(&steering.policy.at, Problem::NoLoadSource { what })),
     }
 }
 

@@ -71,7 +71,7 @@ fn advice_says_what_to_do() {
             "policy = \"geo-proximity\"",
             "policy = \"geo\"",
             "did you mean `geo-proximity`? choose from `round-robin`, `random`, `weighted`, `least-load`, \
-             `hash`, `name-hash`, `locality`, `failover`, `geo-proximity` and `geo-map`",
+             `hash`, `name-hash`, `locality`, `failover`, `geo-proximity`, `geo-map` and `latency`",
         ),
         (
             "site = \"seoul\"",

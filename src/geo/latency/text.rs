@@ -36,7 +36,7 @@ pub struct Measurement {
 }
 
 /// The content of a file of measurements; no site twice for a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Measurements {
     /// By [`SiteNumber`].
     pub(super) sites: Vec<Box<str>>,
