@@ -103,6 +103,10 @@ pub enum Problem {
     AliasWithoutProbe,
     #[error("the service has no `check`, so nothing is probed")]
     ProbeWithoutCheck,
+    #[error("the service has several checks, each with a port of its own")]
+    PortOfSeveral,
+    #[error("the service is in no affinity group, whose health could count")]
+    NoAffinityGroup,
     #[error("no port to probe: neither this endpoint nor check `{check}` names one")]
     NoProbePort { check: String },
     #[error("`{0}` is the apex of its zone, where no CNAME can stand")]
@@ -178,6 +182,8 @@ impl Problem {
             }
             Self::AliasWithoutProbe => "add `probe = \"ADDRESS:PORT\"`".to_owned(),
             Self::ProbeWithoutCheck => "add `check` to the service, or drop `probe`".to_owned(),
+            Self::PortOfSeveral => "write the address alone".to_owned(),
+            Self::NoAffinityGroup => "add `affinity_group`, or drop `group_health`".to_owned(),
             Self::NoProbePort { check } => format!("add `port` to [check.{check}]"),
             Self::NoMeasurements => "add [latency] with `file`, or use geo-proximity".to_owned(),
             Self::NoLoadSource { .. } => {

@@ -18,24 +18,24 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// A rule that all of these hold; the one itself if there is only one.
+    /// A rule that all of these hold; `None` if there are none.
     pub fn all(parts: Vec<Self>) -> Option<Self> {
         let least = parts.len() as u64;
-        Self::points(parts, least)
+        (least > 0).then(|| Self::points(parts, least))
     }
 
-    /// A rule that any of these holds.
-    pub fn any(parts: Vec<Self>) -> Option<Self> {
+    /// A rule that any of these holds; of none it is down for good.
+    pub fn any(parts: Vec<Self>) -> Self {
         Self::points(parts, 1)
     }
 
-    fn points(mut parts: Vec<Self>, least: u64) -> Option<Self> {
-        match parts.len() {
-            0 => None,
-            1 => parts.pop(),
-            _ => {
-                let parts = parts.into_iter().map(|part| (1, part)).collect();
-                Some(Self::AtLeast { least, parts })
+    /// The one itself if there is only one.
+    fn points(mut parts: Vec<Self>, least: u64) -> Self {
+        match (parts.len(), parts.pop()) {
+            (1, Some(part)) => part,
+            (_, last) => {
+                let parts = parts.into_iter().chain(last).map(|part| (1, part)).collect();
+                Self::AtLeast { least, parts }
             }
         }
     }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn all_any_and_some() {
         let all = Condition::all(targets(3)).unwrap();
-        let any = Condition::any(targets(3)).unwrap();
+        let any = Condition::any(targets(3));
         let weighted =
             Condition::AtLeast { least: 3, parts: [2, 1, 1].into_iter().zip(targets(3)).collect() };
         for (letters, of_all, of_any, of_weighted) in [
@@ -136,6 +136,7 @@ mod tests {
             assert_eq!(health_of(&weighted, letters), of_weighted, "3 points of {letters}");
         }
         assert_eq!(Condition::all(Vec::new()), None);
-        assert_eq!(Condition::any(targets(1)), Some(Condition::Target(TargetId(0))));
+        assert_eq!(Condition::any(targets(1)), Condition::Target(TargetId(0)));
+        assert_eq!(health_of(&Condition::any(Vec::new()), ""), 'd');
     }
 }

@@ -6,6 +6,7 @@
 
 mod checks;
 mod client_maps;
+mod conditions;
 mod geo;
 mod latency;
 mod limits;

@@ -1,4 +1,4 @@
-//! Services with their endpoints, and the targets to be probed for them.
+//! Services with their endpoints. What is probed for them is in [`super::conditions`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,15 @@ use crate::config::spec::{
 };
 use crate::geo::latency::LatencyTable;
 use crate::geo::{ClientMap, ClientMapSpec};
-use crate::health::{Check, Condition, Target, TargetKey};
-use crate::model::{AdminState, EndpointTarget, ServiceId, SiteId, TargetId};
+use crate::health::{Check, Target, TargetKey};
+use crate::model::{AdminState, EndpointTarget, ServiceId, SiteId};
 use crate::steer::{
     AllDown, Endpoint, Geography, HashKey, Pins, Service, Shed, SiteOrder, SiteRules, Turns,
     stable_id,
 };
 
 use super::client_maps::{self, Views};
+use super::conditions::Targets;
 use super::geo::{ranking_spec, ranks_by_distance};
 use super::latency::LatencyMaps;
 use super::nested::Nesting;
@@ -39,57 +40,14 @@ pub(super) fn compile(
     let mut targets = Targets::default();
     let mut latency = LatencyMaps::new(latency);
     let mut made = Made { checks, geo, latency: &mut latency, targets: &mut targets };
-    let services: Vec<ServiceEntry> = (0..)
+    let mut services: Vec<ServiceEntry> = (0..)
         .map(ServiceId)
         .zip(&spec.services)
         .map(|(id, service)| compile_one(spec, nesting, service, id, &mut made))
         .collect();
+    targets.join_groups(&spec.services, &mut services);
     targets.hand_up(&services);
     Compiled { services, targets: targets.all, users_of_target: targets.users }
-}
-
-/// The targets met so far, each once.
-#[derive(Default)]
-struct Targets {
-    all: Vec<Arc<Target>>,
-    by_key: HashMap<TargetKey, TargetId>,
-    users: HashMap<TargetKey, Vec<ServiceId>>,
-}
-
-impl Targets {
-    fn add(&mut self, target: Target, user: ServiceId) -> TargetId {
-        let key = target.key().clone();
-        let users = self.users.entry(key.clone()).or_default();
-        if users.last() != Some(&user) {
-            users.push(user);
-        }
-        *self.by_key.entry(key).or_insert_with(|| {
-            self.all.push(Arc::new(target));
-            TargetId(self.all.len() as u32 - 1)
-        })
-    }
-
-    /// Makes every service a user of the targets of those nested in it.
-    fn hand_up(&mut self, services: &[ServiceEntry]) {
-        let mut parents: HashMap<ServiceId, Vec<ServiceId>> = HashMap::new();
-        for (id, entry) in (0..).map(ServiceId).zip(services) {
-            for child in entry.steering.nested_services() {
-                parents.entry(child).or_default().push(id);
-            }
-        }
-        if parents.is_empty() {
-            return;
-        }
-        for users in self.users.values_mut() {
-            let mut next = 0;
-            while let Some(user) = users.get(next) {
-                let above = parents.get(user).into_iter().flatten();
-                let new: Vec<_> = above.copied().filter(|id| !users.contains(id)).collect();
-                users.extend(new);
-                next += 1;
-            }
-        }
-    }
 }
 
 /// What services are made of, and what they make on the way.
@@ -121,12 +79,7 @@ fn compile_one(
         if !sites.iter().any(|(known, _)| *known == site) {
             sites.push((site, stable_id(site_name(site))));
         }
-        let condition = service.check.as_ref().zip(endpoint.probe).map(|(check, address)| {
-            let check = Arc::clone(&checks[check.value.0]);
-            // No host of the service's own: were it part of the target, two services on one
-            // back end would probe it twice.
-            Condition::Target(targets.add(Target::new(check, address, None), id))
-        });
+        let condition = targets.condition(service, endpoint, id, checks);
         let target = match &endpoint.target.value {
             TargetSpec::Address(address) => EndpointTarget::Address(*address),
             TargetSpec::Alias(name) => EndpointTarget::Alias(name.clone()),
@@ -143,7 +96,7 @@ fn compile_one(
             fences: views.as_ref().map_or(0, |views| views.fences[index]),
         });
     }
-    let learns_load = service.check.as_ref().is_some_and(|check| {
+    let learns_load = service.checks.iter().any(|check| {
         let reports = checks[check.value.0].kind.reports();
         reports.is_some_and(|reports| reports.load.is_some())
     });

@@ -27,8 +27,8 @@ pub struct EndpointSpec {
     pub weight: Weight,
     /// Lower tiers are used first.
     pub tier: u16,
-    /// Where it is probed; there exactly if the service has a check.
-    pub probe: Option<SocketAddr>,
+    /// Where it is probed; there exactly if the service has a check, and this is no service.
+    pub probe: Option<ProbeAddress>,
     /// A person's word.
     pub admin_state: AdminState,
     /// For whom alone it is there; `None` is everybody.
@@ -60,8 +60,8 @@ impl fmt::Display for TargetSpec {
 pub(super) struct EndpointReader<'s> {
     pub sites: &'s Sites,
     pub checks: &'s Checks,
-    /// The service's check, unless that is wrong.
-    pub check: Read<Option<CheckIndex>>,
+    /// What the service's checks probe by, each check once, unless one of them is wrong.
+    pub probing: Read<Vec<CheckIndex>>,
     pub clients: &'s Clients,
     /// Whether sites need a location, unless what tells so is wrong.
     pub measures_distance: Read<bool>,
@@ -142,7 +142,7 @@ impl EndpointReader<'_> {
     /// |---|---|---|
     /// | no `probe` | the endpoint's | the check's |
     /// | `probe = "ADDRESS"` | the probe's | the check's |
-    /// | `probe = "ADDRESS:PORT"` | the probe's | the probe's |
+    /// | `probe = "ADDRESS:PORT"` | the probe's | the probe's, of a single check |
     ///
     /// A service is not probed: it is as healthy as what it would answer.
     fn probe(
@@ -150,39 +150,39 @@ impl EndpointReader<'_> {
         table: &Table<'_>,
         probe: Option<Spanned<ProbeAddress>>,
         target: &Read<Spanned<TargetSpec>>,
-    ) -> Read<Option<SocketAddr>> {
+    ) -> Read<Option<ProbeAddress>> {
+        let refuse = |probe: Option<Spanned<ProbeAddress>>, problem| match probe {
+            Some(probe) => Err(table.reader().report(&probe.at, problem)),
+            None => Ok(None),
+        };
         if target.as_ref().is_ok_and(|target| matches!(target.value, TargetSpec::Service(_))) {
-            return match probe {
-                Some(probe) => Err(table.reader().report(&probe.at, Problem::ProbeOfService)),
-                None => Ok(None),
-            };
+            return refuse(probe, Problem::ProbeOfService);
         }
-        let Some(check) = self.check? else {
-            return match probe {
-                Some(probe) => Err(table.reader().report(&probe.at, Problem::ProbeWithoutCheck)),
-                None => Ok(None),
-            };
-        };
-        let own_port = probe.as_ref().and_then(|probe| probe.value.1);
-        let port = match (own_port, self.checks.port(check)) {
-            (Some(port), _) | (_, Ok(Some(port))) => Ok(port),
-            (_, Err(reported)) => Err(reported),
-            (_, Ok(None)) => {
-                let check = self.checks.name(check).to_owned();
-                Err(table.refuse(Problem::NoProbePort { check }))
+        let probing = self.probing.as_ref().map_err(|reported| *reported)?;
+        if probing.is_empty() {
+            return refuse(probe, Problem::ProbeWithoutCheck);
+        }
+        let port = probe.as_ref().and_then(|probe| probe.value.port);
+        if port.is_some() && probing.len() > 1 {
+            return refuse(probe, Problem::PortOfSeveral);
+        }
+        for check in probing.iter().filter(|_| port.is_none()) {
+            if self.checks.port(*check)?.is_none() {
+                let check = self.checks.name(*check).to_owned();
+                return Err(table.refuse(Problem::NoProbePort { check }));
             }
-        };
+        }
         let address = match (probe, target) {
-            (Some(probe), _) => Ok(probe.value.0),
-            (None, Err(reported)) => Err(*reported),
+            (Some(probe), _) => probe.value.address,
+            (None, Err(reported)) => return Err(*reported),
             (None, Ok(target)) => match target.value {
-                TargetSpec::Address(address) => Ok(address),
+                TargetSpec::Address(address) => address,
                 TargetSpec::Alias(_) | TargetSpec::Service(_) => {
-                    Err(table.reader().report(&target.at, Problem::AliasWithoutProbe))
+                    return Err(table.reader().report(&target.at, Problem::AliasWithoutProbe));
                 }
             },
         };
-        Ok(Some(SocketAddr::new(address?, port?)))
+        Ok(Some(ProbeAddress { address, port }))
     }
 }
 
@@ -192,15 +192,26 @@ fn weight(value: &Value<'_>) -> Read<Weight> {
         .map_err(|_| value.refuse(Problem::out_of_range(number, 0, Weight::MAX)))
 }
 
-type ProbeAddress = (IpAddr, Option<u16>);
+/// Where an endpoint is probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeAddress {
+    /// At which address.
+    pub address: IpAddr,
+    /// At which port; `None` is that of the check.
+    pub port: Option<u16>,
+}
 
 /// `ADDRESS` or `ADDRESS:PORT`.
 fn probe_address(value: &Value<'_>) -> Read<ProbeAddress> {
     const WHAT: &str = "an address to probe";
     let text = word(value)?;
-    let socket = text.parse().map(|socket: SocketAddr| (socket.ip(), Some(socket.port())));
-    match socket.or_else(|_| text.parse().map(|address| (address, None))) {
-        Ok((_, Some(0))) => Err(value.refuse(Problem::out_of_range("port 0", 1, u16::MAX))),
+    let socket = text
+        .parse()
+        .map(|socket: SocketAddr| ProbeAddress { address: socket.ip(), port: Some(socket.port()) });
+    match socket.or_else(|_| text.parse().map(|address| ProbeAddress { address, port: None })) {
+        Ok(ProbeAddress { port: Some(0), .. }) => {
+            Err(value.refuse(Problem::out_of_range("port 0", 1, u16::MAX)))
+        }
         Ok(probe) => Ok(probe),
         Err(_) => Err(value.refuse(Problem::Invalid {
             what: WHAT,

@@ -27,7 +27,7 @@ mod zone;
 
 pub use check::{CheckIndex, CheckSpec};
 pub use cookies::CookiesSpec;
-pub use endpoint::{EndpointSpec, TargetSpec};
+pub use endpoint::{EndpointSpec, ProbeAddress, TargetSpec};
 pub use geo_map::{GeoMapIndex, GeoMapSpec, GeoRule, SiteOrder};
 pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
 pub use latency::LatencySpec;

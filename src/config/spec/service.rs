@@ -19,8 +19,8 @@ use crate::config::source::Spanned;
 use crate::config::table::{Read, Reader, Table, Value};
 use crate::config::unique::Unique;
 use crate::config::value::{
-    all, bare, choice, distinct, domain_name, integer, non_empty, one_or_many, record_address,
-    span_of_time, spanned,
+    all, bare, boolean, choice, distinct, domain_name, integer, non_empty, one_or_many,
+    record_address, span_of_time, spanned,
 };
 use crate::model::{SiteId, TtlRange, WireName};
 use crate::steer::{Policy, WithinSite};
@@ -36,8 +36,12 @@ pub struct ServiceSpec {
     pub name: Spanned<String>,
     /// The names it answers for; at least one, each in a zone, each in one service only.
     pub names: Vec<Spanned<WireName>>,
-    /// How its endpoints are probed; without it they are always up.
-    pub check: Option<Spanned<CheckIndex>>,
+    /// How its endpoints are probed: they are up while all of these say so, and always without
+    /// any. None twice.
+    pub checks: Vec<Spanned<CheckIndex>>,
+    /// Whether a site counts only while every service of the affinity group has something up
+    /// there.
+    pub group_health: bool,
     /// What it chooses among; at least one, none twice.
     pub endpoints: Vec<EndpointSpec>,
     /// How it chooses.
@@ -156,11 +160,16 @@ impl Services {
         let names = table.required("names", non_empty("name", one_or_many(service_name)));
         let policy = table.required("policy", steering::policy);
         let map = table.optional("map", |value| geo_maps.reference(value));
-        let check = table.optional("check", spanned(|value| checks.reference(value)));
+        let show = |check: &CheckIndex| checks.name(*check).to_owned();
+        let check = spanned(|value: &Value<'_>| checks.reference(value));
+        let check = distinct(show, non_empty("check", one_or_many(check)));
+        let own_checks = table.or("check", Vec::new(), check);
+        let group_health = table.or("group_health", false, boolean);
+        let affinity = table.has("affinity_group");
         let mut reader = EndpointReader {
             sites,
             checks,
-            check: check.as_ref().map(|c| c.as_ref().map(|c| c.value)).map_err(|r| *r),
+            probing: probing(&own_checks, checks),
             clients,
             measures_distance: measures_distance(&policy, &map, geo_maps),
             own_sites: Vec::new(),
@@ -175,12 +184,15 @@ impl Services {
         {
             table.reader().report(&steering.policy.at, Problem::NoMeasurements);
         }
-        let learns_load = learns_load(&check, checks);
+        let learns_load = learns_load(&own_checks, checks);
         let steering = steering.and_then(|steering| {
             refuse_unknown_loads(&table, &steering, learns_load?).map(|()| steering)
         });
         self.used_sites.extend(&reader.own_sites);
         self.complete &= reader.complete;
+        if group_health == Ok(true) && !affinity {
+            table.refuse(Problem::NoAffinityGroup);
+        }
         let ttl = table.or("ttl", default_ttl(), read_ttl);
         let max_answers = table.or("max_answers", 1, integer(1u8..=32));
         let all_down = read_all_down(&mut table);
@@ -191,7 +203,8 @@ impl Services {
         Ok(ServiceSpec {
             name,
             names: names?,
-            check: check?,
+            checks: own_checks?,
+            group_health: group_health?,
             endpoints: all(endpoints?)?,
             steering: steering?,
             ttl: ttl?,
@@ -223,12 +236,23 @@ fn measures_distance(
     }
 }
 
-/// Whether the service's check learns how loaded endpoints are.
-fn learns_load(check: &Read<Option<Spanned<CheckIndex>>>, checks: &Checks) -> Read<bool> {
-    match check.as_ref().map_err(|reported| *reported)? {
-        Some(check) => checks.learns_load(check.value),
-        None => Ok(false),
+/// What the checks of a service probe by, each once.
+fn probing(own: &Read<Vec<Spanned<CheckIndex>>>, checks: &Checks) -> Read<Vec<CheckIndex>> {
+    let mut probing = Vec::new();
+    for check in own.as_ref().map_err(|reported| *reported)? {
+        for leaf in checks.leaves(check.value)? {
+            if !probing.contains(&leaf) {
+                probing.push(leaf);
+            }
+        }
     }
+    Ok(probing)
+}
+
+/// Whether a check of the service learns how loaded endpoints are.
+fn learns_load(own: &Read<Vec<Spanned<CheckIndex>>>, checks: &Checks) -> Read<bool> {
+    let learns = probing(own, checks)?.into_iter().map(|check| checks.learns_load(check));
+    Ok(all(learns)?.contains(&true))
 }
 
 /// Refuses to go by loads that nobody states.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::catalog::LogFormat;
+use crate::config::spec::ProbeAddress;
 use crate::guard::Rate;
 use crate::health::{
     Caution, CheckKind, Damping, DnsCheck, Failback, Full, HaproxyCell, Place, Reports,
@@ -64,7 +65,10 @@ fn sections_keep_the_order_of_the_file() {
     let sites: Vec<_> = spec.sites.iter().map(|site| site.name.as_str()).collect();
     assert_eq!(sites, ["seoul", "frankfurt"]);
     assert_eq!(spec.services[0].endpoints[1].site.value, SiteId(1));
-    assert_eq!(spec.services[0].check.as_ref().map(|check| check.value), Some(CheckIndex(0)));
+    assert_eq!(
+        spec.services[0].checks.iter().map(|check| check.value).collect::<Vec<_>>(),
+        [CheckIndex(0)]
+    );
 }
 
 #[test]
@@ -97,15 +101,16 @@ fn a_ttl_is_written_in_four_ways() {
 
 #[test]
 fn a_probe_takes_what_it_lacks_from_endpoint_and_check() {
-    for (probe, expected) in [
-        ("", "192.0.2.10:8080"),
-        (", probe = \"127.0.0.1\"", "127.0.0.1:8080"),
-        (", probe = \"::1\"", "[::1]:8080"),
-        (", probe = \"[::1]:81\"", "[::1]:81"),
+    for (probe, address, port) in [
+        ("", "192.0.2.10", None),
+        (", probe = \"127.0.0.1\"", "127.0.0.1", None),
+        (", probe = \"::1\"", "::1", None),
+        (", probe = \"[::1]:81\"", "::1", Some(81)),
     ] {
         let spec = spec("address = \"192.0.2.10\"", &format!("address = \"192.0.2.10\"{probe}"));
         let probe = spec.services[0].endpoints[0].probe;
-        assert_eq!(probe, Some(expected.parse().unwrap()), "{probe:?}");
+        let expected = ProbeAddress { address: address.parse().unwrap(), port };
+        assert_eq!(probe, Some(expected));
     }
     let unchecked = spec("check = \"web\"\n", "");
     assert_eq!(unchecked.services[0].endpoints[0].probe, None);

@@ -1,6 +1,7 @@
 //! The room from outside: good files, bad files, the papers, and the promise not to panic.
 
 mod accepted;
+mod conditions;
 mod never_panics;
 mod papers;
 mod refused;
