@@ -25,6 +25,7 @@ pub mod guard;
 pub mod health;
 pub mod zone;
 
+pub mod import;
 pub mod steer;
 pub mod wire;
 

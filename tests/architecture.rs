@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("guard", &["model"]),
     ("health", &["model"]),
     ("zone", &["model"]),
+    ("import", &["model", "health", "zone"]),
     ("steer", &["model", "geo", "health"]),
     ("wire", &["model", "zone"]),
     ("catalog", &["model", "geo", "guard", "health", "zone", "steer", "wire"]),
@@ -33,15 +34,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "geo", "health", "zone", "steer", "wire", "catalog", "config", "engine",
-            "daemon",
+            "model", "geo", "health", "zone", "import", "steer", "wire", "catalog", "config",
+            "engine", "daemon",
         ],
     ),
 ];
 
 /// Rooms that decide and compute: no runtime, no socket, no file, no clock of their own.
 const PURE: &[&str] =
-    &["model", "geo", "guard", "health", "zone", "steer", "wire", "config", "engine"];
+    &["model", "geo", "guard", "health", "zone", "import", "steer", "wire", "config", "engine"];
 
 /// What a pure room must not name.
 const IMPURE: &[&str] = &[

@@ -9,6 +9,7 @@
 mod check;
 mod demo;
 mod explain;
+mod import;
 mod serve;
 
 use std::io::IsTerminal as _;
@@ -33,7 +34,8 @@ Start here:
   meridian check -c meridian.toml              every mistake of a configuration at once
   meridian serve -c meridian.toml              answer queries
   meridian explain www.example.com --client 203.0.113.9
-                                               what that client would get, and why")]
+                                               what that client would get, and why
+  meridian import nginx nginx.conf -o DIR      the configuration of another system as one of this")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -45,6 +47,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Explain(explain::Explain),
+    Import(import::Import),
 }
 
 /// Where the configuration is.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Import(import) => import.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

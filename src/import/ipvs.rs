@@ -1,0 +1,430 @@
+//! Reads what `ipvsadm -Sn` prints: virtual services and their real servers.
+//!
+//! IPVS forwards packets; an answer sends the client to the server itself. So what remains of
+//! a virtual service is whom it picks, and for how long a client stays there.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::ImportError;
+use super::plan::{StickyPlan, Way};
+use super::pool::{Host, Pool, Server, host_and_port};
+use super::read_text;
+use super::report::{Fidelity, Report};
+use crate::model::{AdminState, Files};
+use crate::zone::Place;
+
+/// What a scheduler becomes.
+struct Scheduler {
+    word: &'static str,
+    way: Way,
+    fidelity: Fidelity,
+    says: &'static str,
+}
+
+const fn scheduler(
+    word: &'static str,
+    way: Way,
+    fidelity: Fidelity,
+    says: &'static str,
+) -> Scheduler {
+    Scheduler { word, way, fidelity, says }
+}
+
+const NO_LOAD: &str = "nothing here counts connections: in turn, by weight; for `least-load`, give \
+                       the service a `check` with a `load`";
+
+/// Every scheduler of the kernel. The manual (docs/migrating.md) has the same table.
+const SCHEDULERS: &[Scheduler] = &[
+    scheduler("rr", Way::RoundRobin, Fidelity::Exact, "each in turn"),
+    scheduler("wrr", Way::Weighted, Fidelity::Exact, "in proportion to the weights"),
+    scheduler("lc", Way::RoundRobin, Fidelity::Approximated, NO_LOAD),
+    scheduler("wlc", Way::Weighted, Fidelity::Approximated, NO_LOAD),
+    scheduler(
+        "lblc",
+        Way::Locality,
+        Fidelity::Approximated,
+        "a name stays at a server until that has too much, by load rather than by connections",
+    ),
+    scheduler(
+        "lblcr",
+        Way::Locality,
+        Fidelity::Approximated,
+        "a name stays at one server, not at a set of them, until that has too much",
+    ),
+    scheduler(
+        "dh",
+        Way::NameHash,
+        Fidelity::Approximated,
+        "the name asked for stands for the destination address",
+    ),
+    scheduler(
+        "sh",
+        Way::Hash,
+        Fidelity::Approximated,
+        "by the client's network (/24, /56): resolvers tell no more of it",
+    ),
+    scheduler(
+        "mh",
+        Way::Hash,
+        Fidelity::Approximated,
+        "by the client's network (/24, /56); as with Maglev, one server less moves only its clients",
+    ),
+    scheduler("sed", Way::Weighted, Fidelity::Approximated, NO_LOAD),
+    scheduler("nq", Way::Weighted, Fidelity::Approximated, NO_LOAD),
+    scheduler("fo", Way::Failover, Fidelity::Exact, "the highest weight that is up"),
+    scheduler(
+        "ovf",
+        Way::Failover,
+        Fidelity::Approximated,
+        "the highest weight that is up; no connections are counted that could flow over",
+    ),
+    scheduler("twos", Way::Weighted, Fidelity::Approximated, NO_LOAD),
+];
+
+/// What IPVS takes where no scheduler is said.
+const DEFAULT_SCHEDULER: &str = "wlc";
+/// What `-p` is without a number.
+const DEFAULT_PERSISTENCE: Duration = Duration::from_secs(300);
+
+/// One virtual service.
+struct Virtual {
+    place: Place,
+    /// `-t 192.0.2.1:80`, by which its real servers name it.
+    id: String,
+    address: Option<IpAddr>,
+    pool: Pool,
+    scheduler: String,
+}
+
+/// A line, taken apart.
+#[derive(Default)]
+struct Line {
+    command: Option<char>,
+    /// Options with their values, in order; short names.
+    options: Vec<(String, String)>,
+}
+
+/// Long options and the short ones they stand for.
+const LONG: &[(&str, &str)] = &[
+    ("--add-service", "-A"),
+    ("--edit-service", "-E"),
+    ("--add-server", "-a"),
+    ("--edit-server", "-e"),
+    ("--tcp-service", "-t"),
+    ("--udp-service", "-u"),
+    ("--fwmark-service", "-f"),
+    ("--scheduler", "-s"),
+    ("--persistent", "-p"),
+    ("--netmask", "-M"),
+    ("--real-server", "-r"),
+    ("--gatewaying", "-g"),
+    ("--ipip", "-i"),
+    ("--masquerading", "-m"),
+    ("--weight", "-w"),
+    ("--u-threshold", "-x"),
+    ("--l-threshold", "-y"),
+    ("--ops", "-o"),
+    ("--ipv6", "-6"),
+    ("--sched-flags", "-b"),
+];
+
+/// Options that take a value. `-p` may.
+const VALUED: &[&str] = &[
+    "-t",
+    "-u",
+    "--sctp-service",
+    "-f",
+    "-s",
+    "-M",
+    "-r",
+    "-w",
+    "-x",
+    "-y",
+    "-b",
+    "--pe",
+    "--tun-type",
+    "--tun-port",
+];
+
+impl Line {
+    fn read(text: &str) -> Self {
+        let mut line = Self::default();
+        let spaced = text.replace('=', " ");
+        let mut words = spaced.split_whitespace().peekable();
+        words.next_if(|word| word.ends_with("ipvsadm"));
+        while let Some(word) = words.next() {
+            let short =
+                LONG.iter().find(|(long, _)| *long == word).map_or(word, |(_, short)| short);
+            match short {
+                "-A" | "-E" => line.command = Some('A'),
+                "-a" | "-e" => line.command = Some('a'),
+                "-p" => {
+                    let is_number = |next: &&str| next.bytes().all(|c| c.is_ascii_digit());
+                    let value = words.next_if(is_number).unwrap_or_default();
+                    line.options.push(("-p".to_owned(), value.to_owned()));
+                }
+                _ => {
+                    let value = match VALUED.contains(&short) {
+                        true => words.next().unwrap_or_default(),
+                        false => "",
+                    };
+                    line.options.push((short.to_owned(), value.to_owned()));
+                }
+            }
+        }
+        line
+    }
+
+    fn value(&self, option: &str) -> Option<&str> {
+        self.options.iter().find(|(name, _)| name == option).map(|(_, value)| value.as_str())
+    }
+
+    /// Which virtual service the line is about.
+    fn id(&self) -> Option<(&str, &str)> {
+        let kinds = ["-t", "-u", "--sctp-service", "-f"];
+        let of = self.options.iter().find(|(name, _)| kinds.contains(&name.as_str()));
+        of.map(|(kind, value)| (kind.as_str(), value.as_str()))
+            .filter(|(_, value)| !value.is_empty())
+    }
+}
+
+/// Reads the virtual services of a file.
+///
+/// # Errors
+/// When the file cannot be read, or a line is no line of `ipvsadm -S`.
+pub(super) fn read(
+    path: &Path,
+    files: &dyn Files,
+    report: &mut Report,
+) -> Result<Vec<Pool>, ImportError> {
+    let text = read_text(path, files)?;
+    let file: Arc<Path> = path.into();
+    let mut services: Vec<Virtual> = Vec::new();
+    for (number, text) in text.lines().enumerate() {
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let place = Place { file: file.clone(), line: number + 1 };
+        let wrong = |message: &str| ImportError::Syntax {
+            file: path.to_owned(),
+            line: number + 1,
+            message: message.to_owned(),
+        };
+        let line = Line::read(text);
+        let Some(command) = line.command else {
+            return Err(wrong("neither `-A` nor `-a`: give it what `ipvsadm -Sn` prints"));
+        };
+        let Some((kind, address)) = line.id() else {
+            return Err(wrong("the line names no virtual service: `-t`, `-u` or `-f`"));
+        };
+        let id = format!("{kind} {address}");
+        if command == 'A' {
+            services.push(virtual_service(&line, kind, address, id, place, report));
+            continue;
+        }
+        let Some(service) = services.iter_mut().find(|service| service.id == id) else {
+            return Err(wrong("a server of a virtual service that no line before adds"));
+        };
+        let server = real_server(&line, &place, report);
+        service.pool.servers.extend(server);
+    }
+    Ok(merge(services, report))
+}
+
+fn virtual_service(
+    line: &Line,
+    kind: &str,
+    address: &str,
+    id: String,
+    place: Place,
+    report: &mut Report,
+) -> Virtual {
+    let mut pool = Pool::new(id.clone(), place.clone());
+    let mut own = None;
+    if kind == "-f" {
+        let says = "the packets that a mark gathers are the names of one service: list them in \
+                    `names`, or give services one `affinity_group`";
+        report.near(&place, &id, says);
+        pool.affinity_group = Some(format!("fwmark-{address}"));
+    } else if let Some((Host::Address(host), port)) = host_and_port(without_port_0(address)) {
+        own = Some(host);
+        pool.ports.extend(port);
+        let says = "the virtual address: names now lead to the servers themselves, and nothing \
+                    answers there";
+        report.near(&place, &id, says);
+    } else {
+        report.near(&place, &id, "not an address and a port; `ipvsadm -Sn` prints those");
+    }
+    let word = line.value("-s").unwrap_or(DEFAULT_SCHEDULER).to_owned();
+    let shown = format!("-s {word}");
+    match SCHEDULERS.iter().find(|one| one.word == word) {
+        Some(one) => {
+            report.note(&place, one.fidelity, shown, one.says);
+            pool.way = one.way;
+        }
+        None => report.near(&place, shown, "no scheduler known here: in turn, by weight"),
+    }
+    pool.sticky = persistence(line, &place, report);
+    report.exact(
+        &place,
+        "no health checks",
+        "IPVS probes nothing, so the endpoints are always up; what keepalived or ldirectord \
+         probed goes under `check`",
+    );
+    for (option, value) in &line.options {
+        let shown = format!("{option} {value}");
+        match option.as_str() {
+            "-t" | "-u" | "--sctp-service" | "-f" | "-s" | "-p" | "-M" | "-6" => {}
+            "-b" => flags(value, &place, report),
+            "-o" => report.unrelated(&place, "-o"),
+            "--pe" => report.lost(&place, shown, "it looks into packets, and none passes here"),
+            _ => report.lost(&place, shown, "an option that is not known here"),
+        }
+    }
+    Virtual { place, id, address: own, pool, scheduler: word }
+}
+
+/// An address and a port, but for port 0: that is all ports.
+fn without_port_0(text: &str) -> &str {
+    let is_port = text.contains(['.', ']']);
+    text.strip_suffix(":0").filter(|_| is_port).unwrap_or(text)
+}
+
+/// Flags of `sh` and `mh`.
+fn flags(value: &str, place: &Place, report: &mut Report) {
+    for flag in value.split(',') {
+        match flag {
+            "sh-fallback" | "mh-fallback" => {
+                report.exact(place, flag, "clients of a server that is down go to another");
+            }
+            _ => report.lost(place, flag, "a question has no port of the connection to come"),
+        }
+    }
+}
+
+/// Persistence, and the network it goes by.
+fn persistence(line: &Line, place: &Place, report: &mut Report) -> Option<StickyPlan> {
+    let seconds = line.value("-p")?;
+    let timeout = seconds.parse().map_or(DEFAULT_PERSISTENCE, Duration::from_secs);
+    let timeout = timeout.clamp(Duration::from_secs(1), Duration::from_secs(7 * 86_400));
+    let mask = line.value("-M");
+    let (mut prefix_v4, mut prefix_v6) = (24, 56);
+    if let Some(mask) = mask {
+        match (mask.parse::<Ipv4Addr>(), mask.parse::<u8>()) {
+            (Ok(mask), _) => prefix_v4 = mask.to_bits().leading_ones() as u8,
+            (_, Ok(bits)) if bits <= 128 => prefix_v6 = bits,
+            _ => report.near(place, format!("-M {mask}"), "no netmask: /24 and /56"),
+        }
+    }
+    let says = format!(
+        "a client's network (/{prefix_v4}, /{prefix_v6}) stays where it is, from question to \
+         question rather than from connection to connection"
+    );
+    report.near(place, format!("-p {seconds}"), says);
+    if let Some(mask) = mask {
+        report.exact(place, format!("-M {mask}"), "the prefix of `sticky`");
+    }
+    Some(StickyPlan { timeout, prefix_v4, prefix_v6 })
+}
+
+fn real_server(line: &Line, place: &Place, report: &mut Report) -> Option<Server> {
+    let text = line.value("-r").unwrap_or_default();
+    let Some((host, port)) = host_and_port(without_port_0(text)) else {
+        report.lost(place, format!("-r {text}"), "no address: no endpoint");
+        return None;
+    };
+    let mut server = Server::new(place.clone(), host, port);
+    for (option, value) in &line.options {
+        let shown = format!("{option} {value}");
+        match option.as_str() {
+            "-t" | "-u" | "--sctp-service" | "-f" | "-r" | "-6" => {}
+            "-w" => weight(&mut server, value, report),
+            "-g" => report.near(
+                place,
+                "-g",
+                "direct routing: the server answers clients already; now they come by its own \
+                 address, and it needs the virtual one no longer",
+            ),
+            "-i" => report.near(
+                place,
+                "-i",
+                "a tunnel: the server answers clients already; now they come by its own address",
+            ),
+            "-m" => report.lost(
+                place,
+                "-m",
+                "no address is translated: clients connect to the server's own address and port",
+            ),
+            "-x" | "-y" if value == "0" => {}
+            "-x" => report.lost(
+                place,
+                shown,
+                "nothing here counts connections; with `least-load` it is the `full` of the `load`",
+            ),
+            "-y" => report.lost(place, shown, "nothing here counts connections"),
+            _ => report.lost(place, shown, "an option that is not known here"),
+        }
+    }
+    Some(server)
+}
+
+fn weight(server: &mut Server, value: &str, report: &mut Report) {
+    let shown = format!("-w {value}");
+    match value.parse() {
+        Ok(0) => {
+            server.admin_state = AdminState::Draining;
+            report.exact(&server.place, shown, "admin_state = \"draining\": quiesced");
+        }
+        Ok(weight) => {
+            server.weight = weight;
+            report.exact(&server.place, shown, "weight");
+        }
+        Err(_) => report.near(&server.place, shown, "no number: weight 1"),
+    }
+}
+
+/// One pool for each virtual address and mark: a name has one set of addresses, whatever the
+/// port. Those whose ports differ in servers or scheduler stay apart.
+fn merge(services: Vec<Virtual>, report: &mut Report) -> Vec<Pool> {
+    let mut merged: Vec<Virtual> = Vec::new();
+    for mut service in services {
+        let same = merged
+            .iter_mut()
+            .find(|other| service.address.is_some() && other.address == service.address);
+        if let Some(other) = same {
+            let hosts = |one: &Virtual| {
+                let hosts = one.pool.servers.iter();
+                hosts.map(|server| (server.host.clone(), server.weight)).collect::<Vec<_>>()
+            };
+            if hosts(other) == hosts(&service) && other.scheduler == service.scheduler {
+                let says = "the same servers as the port before: one service for both, for an \
+                            answer has no port";
+                report.exact(&service.place, &service.id, says);
+                other.pool.ports.append(&mut service.pool.ports);
+                continue;
+            }
+            let says = "the port goes to other servers than another port of the address: a name \
+                        for each, for an answer has no port";
+            report.near(&service.place, &service.id, says);
+        }
+        merged.push(service);
+    }
+    let number = |(at, mut service): (usize, Virtual)| {
+        service.pool.key = format!("svc-{}", at + 1);
+        if service.pool.way == Way::Failover {
+            service.pool.servers.sort_by_key(|server| std::cmp::Reverse(server.weight));
+        }
+        service.pool
+    };
+    merged.into_iter().enumerate().map(number).collect()
+}
+
+/// The schedulers that are known, for the test that reads the manual.
+#[cfg(test)]
+pub(super) fn scheduler_words() -> impl Iterator<Item = &'static str> {
+    SCHEDULERS.iter().map(|one| one.word)
+}
