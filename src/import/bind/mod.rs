@@ -266,6 +266,7 @@ fn plan(
         Plan { zones: Vec::new(), site: options.site.clone(), checks: vec![], services: vec![] };
     let mut keys = HashSet::new();
     let mut file_names = HashSet::new();
+    let apexes: HashSet<&WireName> = primaries.iter().map(|primary| &primary.name).collect();
     for primary in primaries {
         let (place, shown) = (&primary.place, format!("zone {}", bare(&primary.name)));
         let Some(path) = search.find(Path::new(&primary.file)) else {
@@ -274,11 +275,14 @@ fn plan(
         };
         // A name belongs to the deepest zone above it.
         let is_elsewhere = |name: &WireName| {
-            primaries.iter().any(|other| {
-                other.name.is_at_or_below(&primary.name)
-                    && other.name != primary.name
-                    && name.is_at_or_below(&other.name)
-            })
+            let mut above = Some(name.clone());
+            while let Some(one) = above.filter(|one| *one != primary.name) {
+                if apexes.contains(&one) {
+                    return true;
+                }
+                above = one.parent();
+            }
+            false
         };
         let Split { steered, text, is_rewritten } =
             match split(&primary.name, &path, search, &is_elsewhere) {

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Search;
 use crate::model::{Files, RecordType, ServiceId, WireName, name_octets};
@@ -61,7 +62,15 @@ pub(super) fn split(
     let first = |errors: Vec<ZoneError>| errors.into_iter().next();
     let master = read_master_file(apex, path, files);
     let master = master.map_err(|errors| first(errors).expect("a refusal says why"))?;
-    let steered = steered(apex, &master.records, is_elsewhere);
+    let mut steered = steered(apex, &master.records, is_elsewhere);
+    // Where `read` found a file elsewhere, its lines are there.
+    for file in &master.files {
+        if let (Err(_), Some(found)) = (files.files.read(&file.path), files.find(&file.path)) {
+            let found: Arc<Path> = found.into();
+            let here = steered.iter_mut().filter(|one| *one.place.file == *file.path);
+            here.for_each(|one| one.place.file = Arc::clone(&found));
+        }
+    }
     let names: HashSet<&WireName> = steered.iter().map(|one| &one.name).collect();
     let stays = |record: &&Record| {
         !names.contains(&record.owner) || !is_of_addresses(record.rtype, &record.rdata)

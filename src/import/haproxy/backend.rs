@@ -9,6 +9,7 @@ use super::server::{Parameters, server};
 use crate::import::plan::{HttpPlan, LoadPage, LoadPlan, ProbePlan, StickyPlan, Way};
 use crate::import::pool::{Pool, Server, span_of_time};
 use crate::import::report::{Fidelity, Report};
+use crate::model::AdminState;
 
 /// What the lines so far say; sections of defaults hand theirs on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub(super) struct Backend {
     /// With the name HAProxy knows each by.
     pub(super) servers: Vec<(String, Server, Parameters)>,
     has_all_backups: bool,
+    /// `mode tcp`: HAProxy sees no requests either.
+    is_tcp: bool,
+    /// The whole section is switched off.
+    is_disabled: bool,
     stick: Option<(u8, u8)>,
     expire: Option<Duration>,
     /// Where the statistics are.
@@ -49,6 +54,10 @@ impl Backend {
         let (place, shown) = (&line.place, line.shown());
         match line.word(0) {
             "balance" => self.balance = Some(line.clone()),
+            "mode" => {
+                self.is_tcp = line.word(1) == "tcp";
+                report.unrelated(place, "mode");
+            }
             "hash-type" => match line.word(1) {
                 "consistent" => {
                     report.exact(place, shown, "a server less moves only its own clients");
@@ -76,6 +85,10 @@ impl Backend {
             "timeout" if line.word(1) == "check" => {
                 self.probes.timeout = span_of_time(line.word(2), Duration::from_millis(1));
                 report.exact(place, shown, "`timeout` of the check");
+            }
+            "disabled" => {
+                self.is_disabled = true;
+                report.exact(place, shown, "admin_state = \"disabled\" of all its endpoints");
             }
             "cookie" | "appsession" => report.lost(
                 place,
@@ -163,6 +176,11 @@ impl Backend {
         let argument = argument.trim_end_matches(')');
         match (method, argument) {
             ("roundrobin" | "static-rr", _) => (Way::Weighted, Exact, "in turn, by weight"),
+            ("uri" | "url_param" | "hdr", _) if self.is_tcp => (
+                Way::Weighted,
+                Exact,
+                "in turn, by weight: what HAProxy falls back to in `mode tcp`",
+            ),
             ("leastconn", _) if has_load => (Way::LeastLoad, Approximated, BY_LOAD),
             ("leastconn", _) => (Way::Weighted, Approximated, NO_LOAD),
             ("first", _) => (
@@ -227,6 +245,9 @@ impl Backend {
         });
         let mut backups = 0_u16;
         for (_, server, parameters) in &mut self.servers {
+            if self.is_disabled {
+                server.admin_state = AdminState::Disabled;
+            }
             if parameters.is_backup {
                 backups = if self.has_all_backups { 1 } else { backups.saturating_add(1) };
                 server.tier = backups;

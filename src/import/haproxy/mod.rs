@@ -45,9 +45,62 @@ const OF_REQUESTS: &[(&str, &str)] = &[
     ("http-reuse", "connections do not pass here"),
     ("monitor-uri", "requests are not answered here"),
     ("monitor-net", "requests are not answered here"),
+    ("persist", "no cookie is seen here"),
+    ("max-session-srv-conns", "connections do not pass here"),
+    ("load-server-state-from-file", "health is kept by `health.state_file`"),
     ("force-persist", "no cookie is seen here"),
     ("ignore-persist", "no cookie is seen here"),
     ("email-alert", "changes of health are logged and counted; see docs/health.md"),
+];
+
+/// What is about logs, buffers, times of connections and the like.
+const UNRELATED: &[&str] = &[
+    "mode",
+    "log",
+    "log-format",
+    "log-format-sd",
+    "error-log-format",
+    "log-tag",
+    "log-steps",
+    "timeout",
+    "maxconn",
+    "backlog",
+    "description",
+    "id",
+    "guid",
+    "bind",
+    "bind-process",
+    "acl",
+    "capture",
+    "declare",
+    "errorfile",
+    "errorfiles",
+    "errorloc",
+    "errorloc302",
+    "errorloc303",
+    "http-error",
+    "http-send-name-header",
+    "unique-id-format",
+    "unique-id-header",
+    "source",
+    "rate-limit",
+    "max-keep-alive-queue",
+    "clitcpka-cnt",
+    "clitcpka-idle",
+    "clitcpka-intvl",
+    "srvtcpka-cnt",
+    "srvtcpka-idle",
+    "srvtcpka-intvl",
+    "external-check",
+    "enabled",
+    "grace",
+    "option",
+    "no",
+    "default",
+    "stats",
+    "monitor",
+    "server-state-file-name",
+    "quic-initial",
 ];
 
 /// Reads the back ends of a file.
@@ -87,15 +140,7 @@ pub(super) fn read(
                 backends.push((name, section, own));
             }
             "listen" => {
-                let (front, back): (Vec<Line>, Vec<Line>) =
-                    section.lines.iter().cloned().partition(is_of_frontend);
-                let mut own = base;
-                back.iter().for_each(|line| own.directive(line, report));
-                let front = Section { lines: front, ..section.clone() };
-                if !own.servers.is_empty() {
-                    routes.default_of(&name, &name);
-                }
-                frontend(&front, &name, &mut routes, report);
+                let own = listen(&section, &name, base, &mut routes, report);
                 backends.push((name, section, own));
             }
             _ => report.unrelated(&section.head.place, section.head.shown()),
@@ -117,6 +162,24 @@ pub(super) fn read(
         pool
     });
     Ok(pools.collect())
+}
+
+/// A section that is front end and back end at once.
+fn listen(
+    section: &Section,
+    name: &str,
+    mut own: Backend,
+    routes: &mut Routes,
+    report: &mut Report,
+) -> Backend {
+    let (front, back): (Vec<Line>, Vec<Line>) =
+        section.lines.iter().cloned().partition(is_of_frontend);
+    back.iter().for_each(|line| own.directive(line, report));
+    if !own.servers.is_empty() {
+        routes.default_of(name, name);
+    }
+    frontend(&Section { lines: front, ..section.clone() }, name, routes, report);
+    own
 }
 
 /// Whether a line of a `listen` section is of its front.
@@ -168,6 +231,7 @@ fn other(line: &Line, report: &mut Report) {
                 "conditions are not evaluated: both sides count",
             );
         }
-        None => report.unrelated(&line.place, word),
+        None if UNRELATED.contains(&word) => report.unrelated(&line.place, word),
+        None => report.lost(&line.place, line.shown(), "a directive that is not known here"),
     }
 }

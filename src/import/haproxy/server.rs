@@ -74,7 +74,6 @@ const VALUED: &[&str] = &[
     "error-limit",
     "socks4",
     "ws",
-    "sni",
     "verifyhost",
     "check-alpn",
     "check-proto",
@@ -87,6 +86,75 @@ const VALUED: &[&str] = &[
     "curves",
     "shard",
     "hash-key",
+];
+
+/// Parameters without a value that have no bearing on who is answered.
+const FLAGS: &[&str] = &[
+    "tfo",
+    "allow-0rtt",
+    "stick",
+    "no-backup",
+    "no-tls-tickets",
+    "tls-tickets",
+    "ssl-reuse",
+    "no-ssl-reuse",
+    "no-sslv3",
+    "no-tlsv10",
+    "no-tlsv11",
+    "no-tlsv12",
+    "no-tlsv13",
+    "force-sslv3",
+    "force-tlsv10",
+    "force-tlsv11",
+    "force-tlsv12",
+    "force-tlsv13",
+    "no-check-send-proxy",
+    "no-send-proxy",
+    "no-send-proxy-v2",
+    "no-agent-check",
+    "no-tfo",
+    "no-verifyhost",
+    "renegotiate",
+    "no-renegotiate",
+];
+
+const NO_AGENT: &str = "no agent is asked for weight or state; `least-load` asks for load";
+const NO_PROXY: &str = "clients and probes come without a PROXY header: have the server take that";
+const NO_CONNECTION: &str = "connections do not pass here";
+
+/// Parameters without an equivalent, whether they take a value, and why.
+const LOST: &[(&str, bool, &str)] = &[
+    (
+        "cookie",
+        true,
+        "no cookie is seen here; `hash` or `sticky` keep a client's network at a server",
+    ),
+    (
+        "slowstart",
+        true,
+        "a server that is up again has its whole share at once; `rise` makes it wait",
+    ),
+    ("observe", true, NO_CONNECTION),
+    ("on-error", true, NO_CONNECTION),
+    ("on-marked-down", true, NO_CONNECTION),
+    ("on-marked-up", true, NO_CONNECTION),
+    ("non-stick", false, "`sticky` holds for all endpoints"),
+    ("redir", true, "no request comes here"),
+    ("agent-check", false, NO_AGENT),
+    ("agent-port", true, NO_AGENT),
+    ("agent-inter", true, NO_AGENT),
+    ("agent-addr", true, NO_AGENT),
+    ("agent-send", true, NO_AGENT),
+    ("send-proxy", false, NO_PROXY),
+    ("send-proxy-v2", false, NO_PROXY),
+    ("send-proxy-v2-ssl", false, NO_PROXY),
+    ("send-proxy-v2-ssl-cn", false, NO_PROXY),
+    ("check-send-proxy", false, NO_PROXY),
+    ("proxy-v2-options", true, NO_PROXY),
+    ("set-proxy-v2-tlv-fmt", true, NO_PROXY),
+    ("check-via-socks4", false, "probes connect straight away"),
+    ("check-sni", true, "the name in a probe's handshake is the check's `sni`: set it there"),
+    ("sni", true, "the name in a probe's handshake is the check's `sni`: set it there"),
 ];
 
 impl Parameters {
@@ -115,7 +183,10 @@ impl Parameters {
                     self.is_checked = true;
                     report.exact(place, word, "the endpoint is probed");
                 }
-                "no-check" => self.is_checked = false,
+                "no-check" => {
+                    self.is_checked = false;
+                    report.exact(place, word, "the endpoint is not probed");
+                }
                 "backup" => {
                     self.is_backup = true;
                     let says = "a higher tier: used when nothing below is up; without \
@@ -126,26 +197,22 @@ impl Parameters {
                     self.is_disabled = true;
                     report.exact(place, word, "admin_state = \"disabled\"");
                 }
-                "enabled" => self.is_disabled = false,
+                "enabled" => {
+                    self.is_disabled = false;
+                    report.exact(place, word, "admin_state = \"enabled\"");
+                }
                 "ssl" | "check-ssl" => {
                     self.is_tls = true;
                     report.exact(place, word, "an HTTP check goes over TLS");
                 }
-                "no-ssl" | "no-check-ssl" => self.is_tls = false,
+                "no-ssl" | "no-check-ssl" => {
+                    self.is_tls = false;
+                    report.exact(place, word, "an HTTP check goes without TLS");
+                }
                 "verify" => {
                     let value = value();
                     self.verify = value != "none";
                     report.exact(place, format!("verify {value}"), "`verify` of the check");
-                }
-                "cookie" => {
-                    let says = "no cookie is seen here; `hash` or `sticky` keep a client's network \
-                                at a server";
-                    report.lost(place, format!("cookie {}", value()), says);
-                }
-                "slowstart" => {
-                    let says = "a server that is up again has its whole share at once; `rise` \
-                                makes it wait";
-                    report.lost(place, format!("slowstart {}", value()), says);
                 }
                 "track" => {
                     let says = "the endpoint is probed itself; one target under one check is \
@@ -153,29 +220,17 @@ impl Parameters {
                     self.is_checked = true;
                     report.near(place, format!("track {}", value()), says);
                 }
-                "observe" | "on-error" | "on-marked-down" | "on-marked-up" => {
-                    let says = "connections do not pass here";
-                    report.lost(place, format!("{word} {}", value()), says);
-                }
-                "agent-check" => {
-                    let says = "no agent is asked for weight or state; `least-load` asks for load";
-                    report.lost(place, word, says);
-                }
-                "agent-port" | "agent-inter" | "agent-addr" | "agent-send" => {
-                    report.lost(place, format!("{word} {}", value()), "no agent is asked");
-                }
-                "redir" => {
-                    report.lost(place, format!("redir {}", value()), "no request comes here");
-                }
-                "send-proxy" | "send-proxy-v2" | "send-proxy-v2-ssl" | "check-send-proxy" => {
-                    let says = "clients and probes come without a PROXY header: have the server \
-                                take that";
-                    report.lost(place, word, says);
-                }
                 _ if VALUED.contains(&word) => {
                     report.unrelated(place, format!("{word} {}", value()));
                 }
-                _ => report.unrelated(place, word),
+                _ if FLAGS.contains(&word) => report.unrelated(place, word),
+                _ => match LOST.iter().find(|(known, ..)| *known == word) {
+                    Some((_, true, says)) => {
+                        report.lost(place, format!("{word} {}", value()), says);
+                    }
+                    Some((_, false, says)) => report.lost(place, word, says),
+                    None => report.lost(place, word, "a parameter that is not known here"),
+                },
             }
         }
     }

@@ -3,6 +3,8 @@
 //! IPVS forwards packets; an answer sends the client to the server itself. So what remains of
 //! a virtual service is whom it picks, and for how long a client stays there.
 
+mod schedulers;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,77 +14,10 @@ use super::error::ImportError;
 use super::plan::{StickyPlan, Way};
 use super::pool::{Host, Pool, Server, host_and_port};
 use super::read_text;
-use super::report::{Fidelity, Report};
+use super::report::Report;
 use crate::model::{AdminState, Files};
 use crate::zone::Place;
-
-/// What a scheduler becomes.
-struct Scheduler {
-    word: &'static str,
-    way: Way,
-    fidelity: Fidelity,
-    says: &'static str,
-}
-
-const fn scheduler(
-    word: &'static str,
-    way: Way,
-    fidelity: Fidelity,
-    says: &'static str,
-) -> Scheduler {
-    Scheduler { word, way, fidelity, says }
-}
-
-const NO_LOAD: &str = "nothing here counts connections: in turn, by weight; for `least-load`, give \
-                       the service a `check` with a `load`";
-
-/// Every scheduler of the kernel. The manual (docs/migrating.md) has the same table.
-const SCHEDULERS: &[Scheduler] = &[
-    scheduler("rr", Way::RoundRobin, Fidelity::Exact, "each in turn"),
-    scheduler("wrr", Way::Weighted, Fidelity::Exact, "in proportion to the weights"),
-    scheduler("lc", Way::RoundRobin, Fidelity::Approximated, NO_LOAD),
-    scheduler("wlc", Way::Weighted, Fidelity::Approximated, NO_LOAD),
-    scheduler(
-        "lblc",
-        Way::Locality,
-        Fidelity::Approximated,
-        "a name stays at a server until that has too much, by load rather than by connections",
-    ),
-    scheduler(
-        "lblcr",
-        Way::Locality,
-        Fidelity::Approximated,
-        "a name stays at one server, not at a set of them, until that has too much",
-    ),
-    scheduler(
-        "dh",
-        Way::NameHash,
-        Fidelity::Approximated,
-        "the name asked for stands for the destination address",
-    ),
-    scheduler(
-        "sh",
-        Way::Hash,
-        Fidelity::Approximated,
-        "by the client's network (/24, /56): resolvers tell no more of it",
-    ),
-    scheduler(
-        "mh",
-        Way::Hash,
-        Fidelity::Approximated,
-        "by the client's network (/24, /56); as with Maglev, one server less moves only its clients",
-    ),
-    scheduler("sed", Way::Weighted, Fidelity::Approximated, NO_LOAD),
-    scheduler("nq", Way::Weighted, Fidelity::Approximated, NO_LOAD),
-    scheduler("fo", Way::Failover, Fidelity::Exact, "the highest weight that is up"),
-    scheduler(
-        "ovf",
-        Way::Failover,
-        Fidelity::Approximated,
-        "the highest weight that is up; no connections are counted that could flow over",
-    ),
-    scheduler("twos", Way::Weighted, Fidelity::Approximated, NO_LOAD),
-];
+use schedulers::SCHEDULERS;
 
 /// What IPVS takes where no scheduler is said.
 const DEFAULT_SCHEDULER: &str = "wlc";
@@ -226,7 +161,7 @@ pub(super) fn read(
             services.push(virtual_service(&line, kind, address, id, place, report));
             continue;
         }
-        let Some(service) = services.iter_mut().find(|service| service.id == id) else {
+        let Some(service) = services.iter_mut().rev().find(|service| service.id == id) else {
             return Err(wrong("a server of a virtual service that no line before adds"));
         };
         let server = real_server(&line, &place, report);
