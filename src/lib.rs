@@ -12,7 +12,8 @@
 //! All of that reads one immutable snapshot of [`world`]. Snapshots are made by one
 //! writer: from a configuration that [`config`] compiled to a [`catalog`], and from the
 //! outcomes of [`probe`]s, which [`health`] turns into up and down. [`daemon`] ties the
-//! rooms together; [`cli`] is what people type.
+//! rooms together; [`cli`] is what people type. Apart from all that, [`import`] makes of
+//! another system's configuration one for [`config`] to read.
 //!
 //! A room uses only rooms below its own; `tests/architecture.rs` holds the arrows.
 

@@ -20,6 +20,9 @@ use crate::model::{Files, WireName};
 /// What standard input is called.
 const STDIN: &str = "-";
 
+/// So many files are told by name.
+const MAX_FILES_TOLD: usize = 10;
+
 /// Convert the configuration of BIND, NGINX, HAProxy or IPVS.
 ///
 /// Writes a configuration that `meridian check` passes, to standard output or, with its zone
@@ -113,9 +116,8 @@ impl Import {
             Some(folder) => self.write(folder, &imported)?,
             None => {
                 io::stdout().lock().write_all(imported.configuration.as_bytes())?;
-                for zone in &imported.plan.zones {
-                    eprintln!("{} is not written: -o DIR writes all files", zone.file);
-                }
+                let zones = imported.plan.zones.len();
+                eprintln!("zone files are not written ({zones}): -o DIR writes all files");
             }
         }
         self.tell(&imported.report)
@@ -139,7 +141,12 @@ impl Import {
             fs::create_dir_all(above)
                 .and_then(|()| fs::write(path, content))
                 .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        for (path, _) in files.iter().take(MAX_FILES_TOLD) {
             eprintln!("wrote {}", path.display());
+        }
+        if files.len() > MAX_FILES_TOLD {
+            eprintln!("wrote {} files more", files.len() - MAX_FILES_TOLD);
         }
         for zone in kept {
             eprintln!("kept {}, which is there already", folder.join(&zone.file).display());

@@ -48,7 +48,7 @@ impl Fidelity {
 pub struct Finding {
     /// The file it stands in.
     pub file: PathBuf,
-    /// Its lines, from 1, in the order they were met.
+    /// Its lines, from 1, in order.
     pub lines: Vec<usize>,
     /// What was written, or the part of it that is meant.
     pub construct: String,
@@ -81,8 +81,11 @@ impl Report {
         let key = (file.clone(), construct.clone(), fidelity, says.clone());
         let at = *self.known.entry(key).or_insert(next);
         match self.findings.get_mut(at) {
-            Some(known) if !known.lines.contains(&place.line) => known.lines.push(place.line),
-            Some(_) => {}
+            Some(known) => {
+                if let Err(at) = known.lines.binary_search(&place.line) {
+                    known.lines.insert(at, place.line);
+                }
+            }
             None => {
                 let lines = vec![place.line];
                 self.findings.push(Finding { file, lines, construct, fidelity, says });

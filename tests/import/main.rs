@@ -5,6 +5,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod beside;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -63,7 +65,7 @@ fn without_a_folder_the_configuration_goes_to_standard_output() {
         let output = meridian(&["import", format, sample(name).to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(0));
         assert!(text(output.stdout).starts_with("# Made by `meridian import "));
-        assert!(text(output.stderr).contains("is not written: -o DIR writes all files"));
+        assert!(text(output.stderr).contains("): -o DIR writes all files"));
     }
 }
 

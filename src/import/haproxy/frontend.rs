@@ -69,9 +69,10 @@ impl Routes {
             return;
         }
         self.leads.push((front.to_owned(), back.to_owned()));
-        let condition = line.words.get(3..).unwrap_or_default();
+        let is_if = line.word(2) == "if";
+        let condition = line.words.get(3..).filter(|_| is_if).unwrap_or_default();
         let mut names = Vec::new();
-        let mut is_whole = line.word(2) == "if" && !condition.is_empty();
+        let mut is_whole = !condition.is_empty();
         for alternative in alternatives(condition) {
             match self.names_of(front, &alternative) {
                 Some(of) => names.extend(of),

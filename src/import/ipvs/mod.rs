@@ -5,6 +5,7 @@
 
 mod schedulers;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -211,7 +212,7 @@ fn virtual_service(
          probed goes under `check`",
     );
     for (option, value) in &line.options {
-        let shown = format!("{option} {value}");
+        let shown = format!("{option} {value}").trim_end().to_owned();
         match option.as_str() {
             "-t" | "-u" | "--sctp-service" | "-f" | "-s" | "-p" | "-M" | "-6" => {}
             "-b" => flags(value, &place, report),
@@ -259,7 +260,7 @@ fn persistence(line: &Line, place: &Place, report: &mut Report) -> Option<Sticky
         "a client's network (/{prefix_v4}, /{prefix_v6}) stays where it is, from question to \
          question rather than from connection to connection"
     );
-    report.near(place, format!("-p {seconds}"), says);
+    report.near(place, format!("-p {seconds}").trim_end(), says);
     if let Some(mask) = mask {
         report.exact(place, format!("-M {mask}"), "the prefix of `sticky`");
     }
@@ -274,7 +275,7 @@ fn real_server(line: &Line, place: &Place, report: &mut Report) -> Option<Server
     };
     let mut server = Server::new(place.clone(), host, port);
     for (option, value) in &line.options {
-        let shown = format!("{option} {value}");
+        let shown = format!("{option} {value}").trim_end().to_owned();
         match option.as_str() {
             "-t" | "-u" | "--sctp-service" | "-f" | "-r" | "-6" => {}
             "-w" => weight(&mut server, value, report),
@@ -326,11 +327,12 @@ fn weight(server: &mut Server, value: &str, report: &mut Report) {
 /// port. Those whose ports differ in servers or scheduler stay apart.
 fn merge(services: Vec<Virtual>, report: &mut Report) -> Vec<Pool> {
     let mut merged: Vec<Virtual> = Vec::new();
+    // Where the first service of an address is.
+    let mut first_of = HashMap::new();
     for mut service in services {
-        let same = merged
-            .iter_mut()
-            .find(|other| service.address.is_some() && other.address == service.address);
-        if let Some(other) = same {
+        let next = merged.len();
+        let first = service.address.map(|address| *first_of.entry(address).or_insert(next));
+        if let Some(other) = first.and_then(|first| merged.get_mut(first)) {
             let hosts = |one: &Virtual| {
                 let hosts = one.pool.servers.iter();
                 hosts.map(|server| (server.host.clone(), server.weight)).collect::<Vec<_>>()

@@ -1,5 +1,6 @@
 //! The room from outside: samples of each format, the manual, and the promise not to panic.
 
+mod constructs;
 mod manual;
 mod never_panics;
 mod samples;
