@@ -134,6 +134,7 @@ fn endpoint(endpoint: &EndpointPlan, site: &str) -> String {
     let _ = match &endpoint.target {
         EndpointTarget::Address(address) => write!(line, "address = \"{address}\""),
         EndpointTarget::Alias(alias) => write!(line, "cname = {}", name(alias)),
+        EndpointTarget::Service(nested) => write!(line, "service = {}", quoted(&nested.name)),
     };
     if endpoint.weight != 1 {
         let _ = write!(line, ", weight = {}", endpoint.weight);
