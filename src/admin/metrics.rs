@@ -86,6 +86,12 @@ pub(super) fn text(view: &View<'_>) -> String {
         })
         .collect();
     page.family("meridian_target_health", "gauge", "1 up, 0 down, -1 not probed yet.", &targets);
+    let warned = view.health.iter().filter(|(_, state)| state.warning().is_some());
+    let warned: Vec<(String, f64)> = warned
+        .map(|(target, _)| (format!("target=\"{}\"", escape(target.key().as_str())), 1.0))
+        .collect();
+    let help = "1 for each target whose check warns.";
+    page.family("meridian_target_warning", "gauge", help, &warned);
     stated(&mut page, view.health);
     page.0
 }

@@ -27,6 +27,7 @@ struct TargetStatus {
     health: Health,
     since_unix_seconds: u64,
     last_failure: Option<String>,
+    warning: Option<String>,
     /// Outcomes in a row that speak against the present health.
     streak: u16,
     flaps: u32,
@@ -115,6 +116,7 @@ pub(super) fn json(view: &View<'_>) -> String {
         health: state.health(),
         since_unix_seconds: unix_seconds(state.since()),
         last_failure: state.last_failure().map(|failure| failure.reason.clone()),
+        warning: state.warning().map(str::to_owned),
         streak: state.streak(),
         flaps: state.restraint().flaps(),
         held_down_until_unix_seconds: state.restraint().held_until().map(unix_seconds),

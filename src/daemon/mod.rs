@@ -28,7 +28,7 @@ use crate::admin::{self, FailBack, Question, Request};
 use crate::catalog::{Catalog, Settings};
 use crate::config::{self, Diagnostic, Refused};
 use crate::engine::Engine;
-use crate::health::{HealthTable, Lapse};
+use crate::health::{HealthTable, Lapse, WarningChange};
 use crate::model::{Exchange, Files, Transport};
 use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
@@ -317,6 +317,12 @@ impl Server {
                 reason = %transition.reason,
                 "health changed"
             );
+        }
+        for (target, change) in &observed.warnings {
+            match change {
+                WarningChange::Come(warning) => warn!(%target, %warning, "the check warns"),
+                WarningChange::Gone => info!(%target, "the check warns no more"),
+            }
         }
         self.state_file.is_dirty |= !observed.transitions.is_empty();
         self.not_tried += observed.not_tried.len() as u64;

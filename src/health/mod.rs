@@ -55,5 +55,7 @@ pub use report::{
 pub use saved::{Saved, SavedTarget};
 pub use state::{Health, LastFailure, Seen, TargetHealth, Transition};
 pub use stated::{Lapse, Load, Silence, Stated, StatedNumber};
-pub use table::{Applied, Expired, HealthTable, MAX_TRANSITIONS, PastTransition, TargetStatus};
+pub use table::{
+    Applied, Expired, HealthTable, MAX_TRANSITIONS, PastTransition, TargetStatus, WarningChange,
+};
 pub use target::{Target, TargetKey};

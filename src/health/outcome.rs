@@ -18,12 +18,14 @@ pub struct Outcome {
     pub took: Duration,
     /// What the back end said of itself; empty unless it passed.
     pub report: Report,
+    /// What will be a failure one day, or nearly was one; it changes no health.
+    pub warning: Option<String>,
 }
 
 impl Outcome {
     /// A verdict alone.
     pub fn new(result: Result<(), Failure>, took: Duration) -> Self {
-        Self { result, took, report: Report::default() }
+        Self { result, took, report: Report::default(), warning: None }
     }
 
     /// A pass.

@@ -77,6 +77,7 @@ pub struct TargetHealth {
     /// When a probe spoke of it before the restart, for a target restored from a file.
     restored_seen_at: Option<SystemTime>,
     last_failure: Option<LastFailure>,
+    warning: Option<String>,
     transitions: u64,
 }
 
@@ -92,6 +93,7 @@ impl TargetHealth {
             last_outcome: None,
             restored_seen_at: None,
             last_failure: None,
+            warning: None,
             transitions: 0,
         }
     }
@@ -156,6 +158,10 @@ impl TargetHealth {
                 reason
             }
         };
+        // A failure that warns of nothing says nothing of what was warned of.
+        if outcome.is_pass() || outcome.warning.is_some() {
+            self.warning.clone_from(&outcome.warning);
+        }
         self.last_outcome = Some(Seen { outcome, at: now });
         let up_for = now.duration_since(self.since).unwrap_or_default();
         self.restraint.age((self.health == Health::Up).then_some(up_for), caution, now);
@@ -234,6 +240,11 @@ impl TargetHealth {
     /// The failure applied last, though passes may have followed it.
     pub fn last_failure(&self) -> Option<&LastFailure> {
         self.last_failure.as_ref()
+    }
+
+    /// What the last pass warned of, or a failure since.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// How often its health changed in this process, the first settling included.

@@ -64,6 +64,8 @@ pub enum Applied {
         status_changed: bool,
         /// The change of health, if there was one.
         transition: Option<Transition>,
+        /// Whether there is a warning now and was none, or the other way round.
+        warning: Option<WarningChange>,
     },
 }
 
@@ -74,6 +76,15 @@ pub struct Expired {
     pub changed: Vec<TargetKey>,
     /// What the log should be told, each time once.
     pub lapses: Vec<Lapse>,
+}
+
+/// A warning that has come or gone; one that only says something else now is neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WarningChange {
+    /// This one has come.
+    Come(String),
+    /// There is none any more.
+    Gone,
 }
 
 #[derive(Debug, Clone)]
@@ -197,6 +208,7 @@ impl HealthTable {
         slot.last_sequence = Some(sequence);
         let before = slot.status();
         slot.hear(&outcome, now);
+        let warned = slot.state.warning().is_some();
         let Check { rise_fall, caution, .. } = &**slot.target.check();
         let transition = slot.state.apply(outcome, *rise_fall, caution, now);
         if let Some(transition) = &transition {
@@ -205,7 +217,12 @@ impl HealthTable {
             }
             slot.history.push_back(PastTransition { transition: transition.clone(), at: now });
         }
-        Applied::Counted { status_changed: slot.status() != before, transition }
+        let warning = match (warned, slot.state.warning()) {
+            (false, Some(warning)) => Some(WarningChange::Come(warning.to_owned())),
+            (true, None) => Some(WarningChange::Gone),
+            (false, None) | (true, Some(_)) => None,
+        };
+        Applied::Counted { status_changed: slot.status() != before, transition, warning }
     }
 
     /// A person lets the targets of a pattern go Up again. Returns those that waited for that,
@@ -241,6 +258,11 @@ impl HealthTable {
     pub fn status(&self, id: TargetId) -> Option<TargetStatus> {
         let index = usize::try_from(id.0).ok()?;
         Some(self.slots[*self.by_id.get(index)?].status())
+    }
+
+    /// A target by its key.
+    pub fn target(&self, key: &TargetKey) -> Option<&Arc<Target>> {
+        self.by_key.get(key).map(|&index| &self.slots[index].target)
     }
 
     /// The full state of a target.
@@ -329,7 +351,7 @@ mod tests {
         let first = table.apply(known.key(), 7, outcome(true), NOW);
         assert!(matches!(
             first,
-            Applied::Counted { status_changed: true, transition: Some(ref t) } if t.to == Health::Up
+            Applied::Counted { status_changed: true, transition: Some(ref t), .. } if t.to == Health::Up
         ));
         for sequence in [3, 7] {
             let applied = table.apply(known.key(), sequence, outcome(false), NOW);
@@ -338,11 +360,38 @@ mod tests {
         for (sequence, status_changed) in [(8, true), (9, false)] {
             assert_eq!(
                 table.apply(known.key(), sequence, outcome(false), NOW),
-                Applied::Counted { status_changed, transition: None }
+                Applied::Counted { status_changed, transition: None, warning: None }
             );
         }
         assert_eq!(table.status(TargetId(0)), status(Health::Up, true));
         assert_eq!(table.status(TargetId(1)), None);
+    }
+
+    #[test]
+    fn a_warning_comes_and_goes_and_changes_no_health() {
+        use WarningChange::{Come, Gone};
+        let target = target("a", 1, 9);
+        let mut table = HealthTable::new(&[Arc::clone(&target)], NOW);
+        let passed = |warning: Option<&str>| Outcome {
+            warning: warning.map(str::to_owned),
+            ..Outcome::passed(Duration::ZERO)
+        };
+        let steps = [
+            (passed(None), None, None),
+            (passed(Some("a")), Some(Come("a".into())), Some("a")),
+            (passed(Some("b")), None, Some("b")),
+            (outcome(false), None, Some("b")),
+            (passed(Some("b")), None, Some("b")),
+            (passed(None), Some(Gone), None),
+        ];
+        for (sequence, (outcome, change, kept)) in (1..).zip(steps) {
+            let applied = table.apply(target.key(), sequence, outcome, NOW);
+            let Applied::Counted { warning, .. } = applied else { panic!("{applied:?}") };
+            assert_eq!(warning, change, "{sequence}");
+            assert_eq!(table.get(target.key()).and_then(TargetHealth::warning), kept);
+            let health = table.status(TargetId(0)).map(|status| status.health);
+            assert_eq!(health, Some(Health::Up));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::catalog::{Catalog, ServiceEntry};
 use crate::health::{
     Applied, Health, HealthTable, Lapse, Outcome, TargetKey, TargetPattern, TargetStatus,
-    Transition,
+    Transition, WarningChange,
 };
 use crate::model::{Family, ServiceId, TargetId};
 use crate::steer::{self, Conditions, Standing};
@@ -79,6 +79,8 @@ pub struct Observed {
     pub published: bool,
     /// Targets that changed state.
     pub transitions: Vec<(TargetKey, Transition)>,
+    /// Targets whose warning has come or gone.
+    pub warnings: Vec<(TargetKey, WarningChange)>,
     /// Probes this machine could not make, and why; nothing is known of their targets.
     pub not_tried: Vec<(TargetKey, String)>,
 }
@@ -151,10 +153,11 @@ impl Writer {
         let mut touched: Vec<ServiceId> = Vec::new();
         for (key, sequence, outcome) in reports {
             match self.health.apply(&key, sequence, outcome, now) {
-                Applied::Counted { status_changed, transition } => {
+                Applied::Counted { status_changed, transition, warning } => {
                     if status_changed && let Some(users) = old.catalog.users_of_target.get(&key) {
                         touched.extend(users);
                     }
+                    observed.warnings.extend(warning.map(|warning| (key.clone(), warning)));
                     observed.transitions.extend(transition.map(|transition| (key, transition)));
                 }
                 Applied::NotTried { reason } => observed.not_tried.push((key, reason)),
