@@ -82,7 +82,7 @@ fn every_kind_of_mistake_is_told_with_its_place() {
         (CONFIG, "port = 8080", "port = 80800", "80800", "outside 1 to 65535"),
         (CONFIG, "port = 8080", "port = \"http\"", "\"http\"", "expected an integer"),
         (CONFIG, "port = 8080", "port = 1\ninterval = \"5\"", "\"5\"", "not a duration"),
-        (CONFIG, "type = \"http\"", "type = \"icmp\"", "\"icmp\"", "unknown check type"),
+        (CONFIG, "type = \"http\"", "type = \"ping\"", "\"ping\"", "unknown check type"),
         (CONFIG, "geo-proximity", "nearest", "\"nearest\"", "unknown policy `nearest`"),
         (CONFIG, "check = \"web\"", "check = \"wbe\"", "\"wbe\"", "did you mean `web`"),
         (

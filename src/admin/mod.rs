@@ -1,11 +1,14 @@
-//! The admin side, as far as it goes: liveness, status as JSON, metrics for Prometheus.
+//! The admin side, as far as it goes: liveness, status as JSON, metrics for Prometheus, and the
+//! pushes of external checks.
 //!
 //! It asks the daemon over a channel and holds no state of its own. What it may change goes
-//! through the daemon's loop, and is a file here: [`failback`]. Draining and forcing are done
-//! in the configuration for now.
+//! through the daemon's loop as an [`Order`], and is a file here: [`failback`], [`push`]. Draining
+//! and forcing are done in the configuration for now.
 
 mod failback;
 mod metrics;
+mod order;
+mod push;
 mod status;
 
 use std::net::SocketAddr;
@@ -21,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
-use crate::health::HealthTable;
+use crate::health::{HealthTable, Push, TargetKey, TargetPattern};
 use crate::serve::Counters;
 use crate::world::Snapshot;
 
@@ -33,15 +36,19 @@ pub struct AdminError {
     source: std::io::Error,
 }
 
-pub use failback::FailBack;
+pub use order::Order;
 
 /// What the daemon is asked for.
 #[derive(Debug)]
 pub enum Request {
     /// To show something.
     Look(Question),
-    /// To let targets go up again.
-    FailBack(FailBack),
+    /// To let targets go up again; done are those that waited for it, or `None` where there is
+    /// no such target.
+    FailBack(Order<TargetPattern, Option<Vec<TargetKey>>>),
+    /// To take in what somebody says of a target; done is whether there is such a target under an
+    /// external check.
+    Push(Order<Push, bool>),
 }
 
 /// A page that is asked for.
@@ -111,7 +118,8 @@ pub fn start(
             "/metrics",
             get(|State(daemon)| page(daemon, Page::Metrics, "text/plain; version=0.0.4")),
         )
-        .route("/failback", failback::route())
+        .route("/failback", order::route(failback::take))
+        .route("/health/{check}/{address}", order::route(push::take))
         .with_state(daemon);
     runtime.spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {

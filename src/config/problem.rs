@@ -261,6 +261,8 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
         "metric" => "add `metric`, the name of the sample",
         "proxy" => "add `proxy`, the name of a frontend or backend",
         "full" => "add `full`, the value at which the back end carries all it can",
+        "query" => "add `query`, the name to ask for",
+        "command" => "add `command = [\"/PATH/OF/PROGRAM\", \"-H\", \"{address}\"]`",
         "cidr" => "add `cidr`, such as \"203.0.113.0/24\"",
         "rules" => "add `rules = [{ clients = [\"country:KR\"], sites = [\"SITE\"] }]`",
         "clients" => "add `clients`, such as [\"country:KR\"], [\"203.0.113.0/24\"] or [\"any\"]",

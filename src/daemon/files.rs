@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::model::Files;
@@ -13,6 +14,14 @@ pub struct DiskFiles;
 impl Files for DiskFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn check_program(&self, path: &Path) -> io::Result<()> {
+        let metadata = fs::metadata(path)?;
+        match metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+            true => Ok(()),
+            false => Err(io::Error::other("it is no executable file")),
+        }
     }
 }
 

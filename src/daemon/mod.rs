@@ -24,11 +24,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
-use crate::admin::{self, FailBack, Question, Request};
+use crate::admin::{self, Order, Question, Request};
 use crate::catalog::{Catalog, Settings};
 use crate::config::{self, Diagnostic, Refused};
 use crate::engine::Engine;
-use crate::health::{HealthTable, Lapse, WarningChange};
+use crate::health::{CheckKind, HealthTable, Lapse, Push, TargetKey, TargetPattern, WarningChange};
 use crate::model::{Exchange, Files, Transport};
 use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
@@ -288,6 +288,7 @@ impl Server {
                 Some(request) = self.requests.recv() => match request {
                     Request::Look(question) => self.tell(question),
                     Request::FailBack(order) => self.fail_back(order),
+                    Request::Push(order) => self.take_push(order),
                 },
                 () = self.watcher.changed() => self.compile("a file changed"),
                 _ = housekeeping.tick() => self.keep_house(),
@@ -436,13 +437,24 @@ impl Server {
     }
 
     /// A person lets targets go up again.
-    fn fail_back(&mut self, order: FailBack) {
-        let failed_back = self.writer.fail_back(&order.targets);
+    fn fail_back(&mut self, order: Order<TargetPattern, Option<Vec<TargetKey>>>) {
+        let failed_back = self.writer.fail_back(&order.what);
         for target in failed_back.iter().flatten() {
             info!(%target, "failed back: it may go up with its next pass");
         }
         self.state_file.is_dirty |= failed_back.as_ref().is_some_and(|targets| !targets.is_empty());
         order.answer(failed_back);
+    }
+
+    /// Takes in what somebody says of a target of an external check.
+    fn take_push(&mut self, order: Order<Push, bool>) {
+        let target = self.writer.health().target(&order.what.key);
+        let report = match target.map(|target| &target.check().kind) {
+            Some(CheckKind::External(check)) => self.prober.push(&order.what, check),
+            _ => return order.answer(false),
+        };
+        self.observe(&mut vec![report]);
+        order.answer(true);
     }
 
     fn tell(&self, question: Question) {

@@ -7,7 +7,10 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Caution, DnsCheck, HealthError, HttpCheck, Reports};
+use super::{
+    Caution, DnsCheck, ExecCheck, ExternalCheck, GrpcCheck, HealthError, HttpCheck, Reports,
+    TlsCheck,
+};
 
 /// A health check as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +37,8 @@ impl Check {
         Self { name: name.into(), kind, port: None, schedule, rise_fall, caution }
     }
 
-    /// The port of this check: its own, else that of the scheme or of DNS; a TCP check has none but
-    /// its own.
+    /// The port of this check: its own, else that of the scheme or of DNS, and 0 for checks that
+    /// need none; others have none but their own.
     pub fn default_port(&self) -> Option<u16> {
         self.port.or_else(|| self.kind.default_port())
     }
@@ -51,17 +54,29 @@ pub enum CheckKind {
     Http(HttpCheck),
     /// A connection, and what may be said over it.
     Tcp(TcpCheck),
+    /// A TLS handshake.
+    Tls(TlsCheck),
     /// A DNS query.
     Dns(DnsCheck),
+    /// A call of gRPC's health protocol.
+    Grpc(GrpcCheck),
+    /// An ICMP echo request.
+    Icmp,
+    /// A program of the operator's.
+    Exec(ExecCheck),
+    /// Nothing: somebody else says how it is.
+    External(ExternalCheck),
 }
 
 impl CheckKind {
-    /// The port where neither the check nor the endpoint says one.
+    /// The port where neither the check nor the endpoint says one; 0 where none is needed.
     pub fn default_port(&self) -> Option<u16> {
         match self {
             Self::Http(http) => Some(http.scheme.default_port()),
-            Self::Tcp(_) => None,
+            Self::Tcp(_) | Self::Tls(_) | Self::Grpc(_) => None,
             Self::Dns(_) => Some(DNS_PORT),
+            Self::Exec(exec) if exec.needs_port() => None,
+            Self::Icmp | Self::Exec(_) | Self::External(_) => Some(0),
         }
     }
 

@@ -43,6 +43,14 @@ pub enum HealthError {
     HaproxyColumn(String),
     #[error("write one such as NOERROR, NXDOMAIN or REFUSED")]
     ResponseCode,
+    #[error("the command is empty; the path of a program is needed")]
+    NoCommand,
+    #[error("`{0}` is no absolute path of a program; there is no shell to look for it")]
+    CommandPath(String),
+    #[error("`{0}` holds a NUL, which no argument can")]
+    CommandNul(String),
+    #[error("`{{{0}}}` stands for nothing; there are {{address}}, {{port}} and {{name}}")]
+    Placeholder(String),
     #[error("no certificate in PEM form")]
     NoCertificate,
     #[error("a broken certificate: {0}")]

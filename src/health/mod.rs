@@ -13,10 +13,11 @@
 //! as an argument. It does not know when or how a probe is made (`probe` does), nor what an
 //! administrator said about an endpoint: that word stands above health and is kept elsewhere.
 //!
-//! Invariant: only an [`Outcome`] of the target's own probe changes its health. Silence
-//! changes nothing, so a prober that stalls leaves the last known state. A person who fails a
-//! target back only lets its next pass count. What a target says of itself is another matter: its
-//! load and weight grow too old to go by.
+//! Invariant: only an [`Outcome`] of the target's own probe changes its health, or one that was
+//! pushed for it. Silence changes nothing, so a prober that stalls leaves the last known state;
+//! where an external check says that pushes must come, that none came is an outcome of the
+//! schedule. A person who fails a target back only lets its next pass count. What a target says of
+//! itself is another matter: its load and weight grow too old to go by.
 
 mod authorities;
 mod check;
@@ -24,6 +25,9 @@ mod condition;
 mod damping;
 mod dns_check;
 mod error;
+mod exec_check;
+mod external_check;
+mod grpc_check;
 mod host;
 mod http_check;
 mod outcome;
@@ -34,6 +38,7 @@ mod state;
 mod stated;
 mod table;
 mod target;
+mod tls_check;
 
 pub use authorities::authorities;
 pub use check::{Check, CheckKind, Jitter, RiseFall, Schedule, TcpCheck};
@@ -41,6 +46,9 @@ pub use condition::Condition;
 pub use damping::{Caution, Damping, Failback, Restraint};
 pub use dns_check::{DnsCheck, ResponseCode};
 pub use error::HealthError;
+pub use exec_check::ExecCheck;
+pub use external_check::{ExternalCheck, OnSilence, Push};
+pub use grpc_check::GrpcCheck;
 pub use host::{HostHeader, HostName};
 pub use http_check::{
     BodyMatch, BodyRegex, Header, HttpCheck, MAX_ANSWER_OCTETS, Method, RequestPath, Scheme,
@@ -59,3 +67,4 @@ pub use table::{
     Applied, Expired, HealthTable, MAX_TRANSITIONS, PastTransition, TargetStatus, WarningChange,
 };
 pub use target::{Target, TargetKey};
+pub use tls_check::TlsCheck;

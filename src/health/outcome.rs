@@ -96,6 +96,31 @@ pub enum Failure {
         /// How many records came.
         records: usize,
     },
+    /// A gRPC call that the other side refused or could not do.
+    #[error("gRPC status {status}{}", after_colon(message))]
+    Grpc {
+        /// The code, in the words of gRPC where it is a known one.
+        status: String,
+        /// What the other side says about it.
+        message: String,
+    },
+    /// A gRPC service that says it does not serve.
+    #[error("{0}, expected SERVING")]
+    NotServing(&'static str),
+    /// A program that ended with another status than 0, or by a signal.
+    #[error("{how}{}", after_colon(line))]
+    Exit {
+        /// `exit status 2`, `signal 9`.
+        how: String,
+        /// The first line it wrote.
+        line: String,
+    },
+    /// Whoever looks after the target pushed that it is down.
+    #[error("pushed down{}", after_colon(.0))]
+    Pushed(String),
+    /// Nobody pushed anything in time.
+    #[error("nothing pushed within {0:?}")]
+    Silence(Duration),
     /// The other side broke off, or does not speak the protocol.
     #[error("protocol: {0}")]
     Protocol(String),
@@ -120,11 +145,21 @@ impl Failure {
             Self::Body { .. } => "body",
             Self::ResponseCode { .. } => "rcode",
             Self::Answer { .. } => "answer",
+            Self::Grpc { .. } => "grpc",
+            Self::NotServing(_) => "not-serving",
+            Self::Exit { .. } => "exit",
+            Self::Pushed(_) => "pushed",
+            Self::Silence(_) => "silence",
             Self::Protocol(_) => "protocol",
             Self::Unexpected(_) => "unexpected",
             Self::Local(_) => "local",
         }
     }
+}
+
+/// What was said, where anything was.
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 /// How far a probe got.
@@ -175,6 +210,15 @@ mod tests {
                 Failure::Answer { expected: "192.0.2.1".into(), records: 2 },
                 "`192.0.2.1` is not in the answer (records: 2)",
             ),
+            (
+                Failure::Grpc { status: "UNIMPLEMENTED".into(), message: "no".into() },
+                "gRPC status UNIMPLEMENTED: no",
+            ),
+            (Failure::NotServing("NOT_SERVING"), "NOT_SERVING, expected SERVING"),
+            (Failure::Exit { how: "exit status 2".into(), line: "".into() }, "exit status 2"),
+            (Failure::Pushed("disk full".into()), "pushed down: disk full"),
+            (Failure::Pushed(String::new()), "pushed down"),
+            (Failure::Silence(Duration::from_secs(30)), "nothing pushed within 30s"),
         ] {
             assert_eq!(failure.to_string(), text);
         }

@@ -13,13 +13,24 @@ use super::{Check, CheckKind, HostHeader, HostName};
 
 /// What tells one target from another: the check's name, the address and the host.
 ///
-/// `web 192.0.2.10:8080 www.example.com`, with `-` where no host is named. An address and a
-/// host hold no space, so the text is unambiguous whatever the check is called.
+/// `web 192.0.2.10:8080 www.example.com`, with `-` where no host is named, and the address alone
+/// where the check needs no port. An address and a host hold no space, so the text is unambiguous
+/// whatever the check is called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct TargetKey(Arc<str>);
 
 impl TargetKey {
+    /// The key of the target at `address` under the check `name`. Port 0 is no port.
+    pub fn of(name: &str, address: SocketAddr, host: Option<&HostHeader>) -> Self {
+        let place = match address.port() {
+            0 => address.ip().to_string(),
+            _ => address.to_string(),
+        };
+        let host = host.map_or_else(|| "-".to_owned(), HostHeader::to_string);
+        Self(format!("{name} {place} {host}").into())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -55,15 +66,23 @@ pub struct Target {
 
 impl Target {
     /// A target. `host` is who is asked for where the check names nobody: the name of the
-    /// service. Checks that name a host of their own, and TCP and DNS checks, leave it out, so
-    /// that their targets are the same for every service.
-    pub fn new(check: Arc<Check>, address: SocketAddr, host: Option<HostName>) -> Self {
+    /// service. Checks that name a host of their own, and those that ask for none, leave it out, so
+    /// that their targets are the same for every service. ICMP knows no port, whoever names one.
+    pub fn new(check: Arc<Check>, mut address: SocketAddr, host: Option<HostName>) -> Self {
         let host = match &check.kind {
             CheckKind::Http(http) => http.host.clone().or(host.map(HostHeader::from)),
-            CheckKind::Tcp(_) | CheckKind::Dns(_) => None,
+            CheckKind::Grpc(grpc) => grpc.host.clone().or(host.map(HostHeader::from)),
+            CheckKind::Tcp(_)
+            | CheckKind::Tls(_)
+            | CheckKind::Dns(_)
+            | CheckKind::Icmp
+            | CheckKind::Exec(_)
+            | CheckKind::External(_) => None,
         };
-        let shown = host.as_ref().map_or_else(|| "-".to_owned(), HostHeader::to_string);
-        let key = TargetKey(format!("{} {address} {shown}", check.name).into());
+        if check.kind == CheckKind::Icmp {
+            address.set_port(0);
+        }
+        let key = TargetKey::of(&check.name, address, host.as_ref());
         Self { key, check, address, host }
     }
 
@@ -92,7 +111,13 @@ impl Target {
     pub fn server_name(&self) -> HostName {
         let sni = match &self.check.kind {
             CheckKind::Http(http) => http.sni.clone(),
-            CheckKind::Tcp(_) | CheckKind::Dns(_) => None,
+            CheckKind::Tls(tls) => tls.sni.clone(),
+            CheckKind::Grpc(grpc) => grpc.sni.clone(),
+            CheckKind::Tcp(_)
+            | CheckKind::Dns(_)
+            | CheckKind::Icmp
+            | CheckKind::Exec(_)
+            | CheckKind::External(_) => None,
         };
         sni.or_else(|| self.host.as_ref().map(|host| host.name.clone()))
             .unwrap_or_else(|| self.address.ip().into())
@@ -101,7 +126,7 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{HttpCheck, Scheme, TcpCheck};
+    use super::super::{ExternalCheck, HttpCheck, Scheme, TcpCheck, TlsCheck};
     use super::*;
 
     fn check(kind: CheckKind, address: &str, host: Option<&str>, key: &str, server_name: &str) {
@@ -119,6 +144,9 @@ mod tests {
         let with_sni = HttpCheck { sni: "b.example".parse().ok(), ..named.clone() };
         let tcp = CheckKind::Tcp(TcpCheck::default());
         let http = CheckKind::Http;
+        let sni = "c.example".parse().ok();
+        let tls = CheckKind::Tls(TlsCheck { sni, ..TlsCheck::default() });
+        let external = CheckKind::External(ExternalCheck::default());
         let www = Some("www.example");
         for (kind, address, host, key, server_name) in [
             (http(plain.clone()), "192.0.2.1:80", www, "192.0.2.1:80 www.example", "www.example"),
@@ -126,6 +154,10 @@ mod tests {
             (http(named), "192.0.2.1:80", www, "192.0.2.1:80 a.example:81", "a.example"),
             (http(with_sni), "192.0.2.1:80", www, "192.0.2.1:80 a.example:81", "b.example"),
             (tcp, "192.0.2.1:25", www, "192.0.2.1:25 -", "192.0.2.1"),
+            (tls, "192.0.2.1:853", www, "192.0.2.1:853 -", "c.example"),
+            (CheckKind::Icmp, "192.0.2.1:80", www, "192.0.2.1 -", "192.0.2.1"),
+            (external.clone(), "[2001:db8::1]:0", www, "2001:db8::1 -", "2001:db8::1"),
+            (external, "[2001:db8::1]:80", None, "[2001:db8::1]:80 -", "2001:db8::1"),
         ] {
             check(kind, address, host, &format!("my web {key}"), server_name);
         }

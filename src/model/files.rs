@@ -12,6 +12,12 @@ pub trait Files {
     /// # Errors
     /// What the operating system says, or `NotFound`.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Whether there is a program that can be run.
+    ///
+    /// # Errors
+    /// What the operating system says, or why not.
+    fn check_program(&self, path: &Path) -> io::Result<()>;
 }
 
 /// A file as it was read: whether it has changed since is seen by its digest.
@@ -54,5 +60,10 @@ impl MemoryFiles {
 impl Files for MemoryFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// In memory, every file is one.
+    fn check_program(&self, path: &Path) -> io::Result<()> {
+        self.read(path).map(drop)
     }
 }

@@ -67,7 +67,7 @@ impl Progress {
         self.0.store(stage as u8, Ordering::Relaxed);
     }
 
-    fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> Stage {
         match self.0.load(Ordering::Relaxed) {
             0 => Stage::Connect,
             1 => Stage::Answer,

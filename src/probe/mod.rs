@@ -1,11 +1,11 @@
 //! Probing: from a target to an outcome, over and over, on time.
 //!
 //! ```text
-//! Prober (a handle) ─► supervisor ─► one schedule task per target
+//! Prober (a handle) ─► supervisor ─► one schedule task per target (external: waits for pushes)
 //!                                        │ every interval, less a little jitter
 //!                                        ▼
 //!                            one task per probe: wait for a permit, then
-//!                            http, tcp, dns ─► Outcome ─► ProbeReport ─► the caller's channel
+//!                            http, tcp, ... ─► Outcome ─► ProbeReport ─► the caller's channel
 //!                                                          │
 //!                                                          └─► ProbePulse, the watchdog's view
 //! ```
@@ -17,7 +17,13 @@
 
 mod clients;
 mod dns;
+mod exec;
+mod expiry;
+mod external;
+mod grpc;
+mod handshake;
 mod http;
+mod icmp;
 mod schedule;
 mod supervisor;
 mod tcp;
@@ -35,6 +41,7 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 use clients::Clients;
+use handshake::ClientConfigs;
 
 use crate::health::{CheckKind, Failure, HealthError, Outcome, Target, TargetKey};
 
@@ -81,23 +88,32 @@ pub(crate) trait Probe: Send + Sync + 'static {
 #[derive(Default)]
 struct NetworkProbe {
     clients: Arc<Clients>,
+    configs: Arc<ClientConfigs>,
 }
 
 impl Probe for NetworkProbe {
     fn probe(&self, target: Arc<Target>) -> BoxFuture<'static, Outcome> {
-        let clients = Arc::clone(&self.clients);
+        let (clients, configs) = (Arc::clone(&self.clients), Arc::clone(&self.configs));
         Box::pin(async move {
             let timeout = target.check().schedule.timeout();
             match &target.check().kind {
                 CheckKind::Http(check) => http::probe(&clients, &target, check).await,
                 CheckKind::Tcp(check) => tcp::probe(target.address(), check, timeout).await,
+                CheckKind::Tls(check) => handshake::probe(&configs, &target, check).await,
                 CheckKind::Dns(check) => dns::probe(target.address(), check, timeout).await,
+                CheckKind::Grpc(check) => grpc::probe(&configs, &target, check).await,
+                CheckKind::Icmp => icmp::probe(target.address().ip(), timeout).await,
+                CheckKind::Exec(check) => exec::probe(&target, check).await,
+                CheckKind::External(_) => {
+                    unreachable!("the schedule of an external check makes no probe")
+                }
             }
         })
     }
 
     fn forget(&self) {
         self.clients.forget();
+        self.configs.forget();
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, warn};
 
+use super::external::Pushes;
 use super::timetable::Timetable;
 use super::watchdog::{ProbePulse, TargetPulse};
 use super::{Probe, ProbeReport};
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub(super) permits: Semaphore,
     pub(super) reports: mpsc::Sender<ProbeReport>,
     pub(super) pulse: Arc<ProbePulse>,
+    pub(super) pushes: Arc<Pushes>,
     /// When the last warning about late probes was given.
     pub(super) late_warning: std::sync::Mutex<Option<Instant>>,
 }
@@ -132,7 +134,7 @@ impl Shared {
 
 /// Numbers rise over the life of the process, not of a schedule or a prober: a schedule
 /// started anew must not be taken for one that was overtaken.
-fn next_sequence() -> u64 {
+pub(super) fn next_sequence() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -150,6 +152,7 @@ mod tests {
             permits: Semaphore::new(1),
             reports: mpsc::channel(1).0,
             pulse: Arc::new(ProbePulse::new(std::time::Instant::now())),
+            pushes: Arc::default(),
             late_warning: std::sync::Mutex::default(),
         };
         let target = target(&tcp_check("db", 100, 50), ([192, 0, 2, 1], 1));

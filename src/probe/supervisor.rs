@@ -12,11 +12,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info};
 
+use super::external::{Pushes, keep_listening};
 use super::schedule::{Shared, keep_probing};
 use super::timetable::Timetable;
 use super::watchdog::{ProbePulse, TargetPulse};
 use super::{NetworkProbe, Probe, ProbeError, ProbeReport};
-use crate::health::{Target, TargetKey};
+use crate::health::{CheckKind, ExternalCheck, Push, Target, TargetKey};
 
 /// The running prober. Dropping it ends all probing; [`Prober::stop`] also waits for that.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct Prober {
     commands: mpsc::Sender<Update>,
     supervisor: JoinHandle<()>,
     pulse: Arc<ProbePulse>,
+    pushes: Arc<Pushes>,
 }
 
 /// The targets to probe from now on, and whom to tell when it is so.
@@ -52,13 +54,15 @@ impl Prober {
         reports: mpsc::Sender<ProbeReport>,
     ) -> Self {
         let pulse = Arc::new(ProbePulse::new(Instant::now()));
-        let mut supervisor = Supervisor::new(probe, max_in_flight, reports, Arc::clone(&pulse));
+        let pushes = Arc::<Pushes>::default();
+        let mut supervisor =
+            Supervisor::new(probe, max_in_flight, reports, Arc::clone(&pulse), Arc::clone(&pushes));
         let (commands, received) = mpsc::channel(1);
         let supervisor = tokio::spawn(async move {
             supervisor.update(targets).await;
             supervisor.run(received).await;
         });
-        Self { commands, supervisor, pulse }
+        Self { commands, supervisor, pulse, pushes }
     }
 
     /// Probes these targets from now on. Once it returns, no further report of a removed
@@ -76,10 +80,17 @@ impl Prober {
     /// # Errors
     /// When the supervisor has died.
     pub async fn update(&self, targets: Vec<Arc<Target>>) -> Result<(), ProbeError> {
+        self.pushes.keep(&targets);
         let (done, updated) = oneshot::channel();
         let sent = self.commands.send(Update { targets, done }).await;
         sent.map_err(|_| ProbeError::Stopped)?;
         updated.await.map_err(|_| ProbeError::Stopped)
+    }
+
+    /// Takes in what was pushed for a target under `check`, and returns it as a report: it counts
+    /// at once, and its target's schedule knows that it is not silent.
+    pub fn push(&self, push: &Push, check: &ExternalCheck) -> ProbeReport {
+        self.pushes.take(push, check)
     }
 
     /// Ends all probing; once it returns, no report is sent.
@@ -115,11 +126,12 @@ impl Supervisor {
         max_in_flight: usize,
         reports: mpsc::Sender<ProbeReport>,
         pulse: Arc<ProbePulse>,
+        pushes: Arc<Pushes>,
     ) -> Self {
         let permits = Semaphore::new(max_in_flight.clamp(1, Semaphore::MAX_PERMITS));
         let late_warning = std::sync::Mutex::new(None);
         Self {
-            shared: Arc::new(Shared { probe, permits, reports, pulse, late_warning }),
+            shared: Arc::new(Shared { probe, permits, reports, pulse, pushes, late_warning }),
             running: HashMap::new(),
             keys: HashMap::new(),
             tasks: JoinSet::new(),
@@ -181,14 +193,15 @@ impl Supervisor {
     }
 
     fn start(&mut self, target: Arc<Target>, pulse: Arc<TargetPulse>, delay: Duration) {
-        let schedule = keep_probing(
-            Arc::clone(&self.shared),
-            Arc::clone(&target),
-            Arc::clone(&pulse),
-            timetable(&target),
-            delay,
-        );
-        let task = self.tasks.spawn(schedule);
+        let (shared, timetable) = (Arc::clone(&self.shared), timetable(&target));
+        let (probed, heard) = (Arc::clone(&target), Arc::clone(&pulse));
+        let task = match target.check().kind {
+            CheckKind::External(check) => {
+                let schedule = keep_listening(shared, probed, check, heard, timetable, delay);
+                self.tasks.spawn(schedule)
+            }
+            _ => self.tasks.spawn(keep_probing(shared, probed, heard, timetable, delay)),
+        };
         self.keys.insert(task.id(), target.key().clone());
         self.running.insert(target.key().clone(), Running { target, pulse, task });
     }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rcgen::KeyPair;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -144,13 +145,22 @@ async fn converse<S, A>(
 pub(super) fn self_signed(name: &str, alpn: &[&str]) -> (ServerConfig, Arc<[u8]>) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a name or address");
     let pem = made.cert.pem().into_bytes().into();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a PKCS #8 key");
+    (server_config(made.cert.der().clone(), &made.signing_key, alpn), pem)
+}
+
+/// A server's side of TLS with this certificate.
+pub(super) fn server_config(
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+    alpn: &[&str],
+) -> ServerConfig {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS #8 key");
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has TLS 1.2 and 1.3")
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .expect("the key is the certificate's");
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    (config, pem)
+    config
 }

@@ -1,4 +1,4 @@
-//! TLS for HTTPS probes: whom to trust, by an explicit ring provider and nothing global.
+//! TLS for the probes: whom to trust, by an explicit ring provider and nothing global.
 //!
 //! Sessions are never resumed, so that each probe sees the certificate in use now.
 
@@ -23,6 +23,17 @@ pub(super) enum Trust {
     System,
     /// Those signed by one of these, in PEM.
     Authorities(Arc<[u8]>),
+}
+
+impl Trust {
+    /// What a check says by `verify` and by the certificates of its `ca_file`.
+    pub(super) fn of(verify: bool, ca_pem: Option<&Arc<[u8]>>) -> Self {
+        match ca_pem {
+            _ if !verify => Self::Anybody,
+            None => Self::System,
+            Some(pem) => Self::Authorities(Arc::clone(pem)),
+        }
+    }
 }
 
 /// The client side of TLS under `trust`, offering the protocols of `alpn`.

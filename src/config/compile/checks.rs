@@ -1,4 +1,4 @@
-//! Health checks, with the certificates they trust.
+//! Health checks, with the certificates they trust and the programs they run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +17,21 @@ pub(super) fn compile(checks: &[CheckSpec], work: &mut Work<'_>) -> Option<Vec<A
 
 fn compile_one(work: &mut Work<'_>, spec: &CheckSpec) -> Option<Arc<Check>> {
     let mut kind = spec.kind.clone();
-    if let (CheckKind::Http(http), Some(path)) = (&mut kind, &spec.ca_file) {
-        http.ca_pem = Some(read_certificates(work, path)?);
+    if let Some(path) = &spec.ca_file {
+        let pem = Some(read_certificates(work, path)?);
+        match &mut kind {
+            CheckKind::Http(http) => http.ca_pem = pem,
+            CheckKind::Tls(tls) => tls.ca_pem = pem,
+            CheckKind::Grpc(grpc) => grpc.ca_pem = pem,
+            CheckKind::Tcp(_)
+            | CheckKind::Dns(_)
+            | CheckKind::Icmp
+            | CheckKind::Exec(_)
+            | CheckKind::External(_) => {}
+        }
+    }
+    if let Some(program) = &spec.program {
+        look_for(work, program)?;
     }
     Some(Arc::new(Check {
         name: spec.name.value.clone(),
@@ -43,4 +56,16 @@ fn read_certificates(work: &mut Work<'_>, path: &Spanned<PathBuf>) -> Option<Arc
     };
     work.diagnostics.push(work.source.diagnostic(&path.at, message, None));
     None
+}
+
+/// Says if a program cannot be run, now and not by every probe.
+fn look_for(work: &mut Work<'_>, program: &Spanned<PathBuf>) -> Option<()> {
+    work.files.check_program(&program.value).map_or_else(
+        |error| {
+            let message = format!("cannot run {}: {error}", program.value.display());
+            work.diagnostics.push(work.source.diagnostic(&program.at, message, None));
+            None
+        },
+        Some,
+    )
 }

@@ -1,15 +1,18 @@
 //! `[check.NAME]`: how endpoints are probed, and how outcomes become health.
 //!
-//! What only HTTP checks have is in [`super::http_check`]; what a change of health takes beside
-//! rise and fall in [`super::caution`].
+//! What only HTTP checks have is in [`super::http_check`], what others need in
+//! [`super::tls_check`] and [`super::exec_check`]; what a change of health takes beside rise and
+//! fall in [`super::caution`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::caution::read_caution;
+use super::exec_check::{EXEC_KEYS, EXTERNAL_KEYS, read_exec, read_external};
 use super::http_check::{HTTP_KEYS, read_http};
 use super::reports::{REPORT_KEYS, read_reports};
+use super::tls_check::{GRPC_KEYS, TLS_KEYS, read_grpc, read_tls};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
@@ -34,6 +37,8 @@ pub struct CheckSpec {
     pub kind: CheckKind,
     /// Certificates (PEM) to trust in place of the system's.
     pub ca_file: Option<Spanned<PathBuf>>,
+    /// The program an exec check runs.
+    pub program: Option<Spanned<PathBuf>>,
     /// The port to probe where the endpoint names none.
     pub port: Option<u16>,
     /// When probes start and how long each may take.
@@ -47,28 +52,61 @@ pub struct CheckSpec {
 const TCP_KEYS: &[&str] = &["send", "expect"];
 const DNS_KEYS: &[&str] = &["query", "query_type", "expect_rcode", "expect_answer"];
 
-/// What only checks of one type have.
-const OWN_KEYS: [(&str, &[&str]); 4] =
-    [("http", HTTP_KEYS), ("http", REPORT_KEYS), ("tcp", TCP_KEYS), ("dns", DNS_KEYS)];
+/// What only checks of some types have.
+const OWN_KEYS: [(&str, &[&str]); 9] = [
+    ("http", HTTP_KEYS),
+    ("http", REPORT_KEYS),
+    ("tcp", TCP_KEYS),
+    ("tls", TLS_KEYS),
+    ("dns", DNS_KEYS),
+    ("grpc", GRPC_KEYS),
+    ("icmp", &[]),
+    ("exec", EXEC_KEYS),
+    ("external", EXTERNAL_KEYS),
+];
 
 /// The values of `type`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Type {
     Http(Option<Scheme>),
     Tcp,
+    Tls,
     Dns,
+    Grpc,
+    Icmp,
+    Exec,
+    External,
 }
+
+impl Type {
+    /// Its word in [`OWN_KEYS`], and with an article.
+    fn shown(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Http(_) => ("http", "an http check"),
+            Self::Tcp => ("tcp", "a tcp check"),
+            Self::Tls => ("tls", "a tls check"),
+            Self::Dns => ("dns", "a dns check"),
+            Self::Grpc => ("grpc", "a grpc check"),
+            Self::Icmp => ("icmp", "an icmp check"),
+            Self::Exec => ("exec", "an exec check"),
+            Self::External => ("external", "an external check"),
+        }
+    }
+}
+
+/// Files that a check needs, and that are yet to be looked into.
+type NeededFiles = (Option<Spanned<PathBuf>>, Option<Spanned<PathBuf>>);
 
 /// The checks while the services are read: all names are known, also those of wrong checks.
 pub(super) struct Checks(Vec<(Spanned<String>, Read<CheckSpec>)>);
 
 impl Checks {
     pub(super) fn read(root: &mut Table<'_>) -> Self {
-        let tables = root.named("check", "check.NAME").into_iter();
+        let tables = root.named("check", "check.NAME");
         let read = |(name, table): (Spanned<String>, Read<Table<'_>>)| {
             (name.clone(), table.and_then(|table| read_check(name, table)))
         };
-        Self(tables.map(read).collect())
+        Self(tables.into_iter().map(read).collect())
     }
 
     /// Reads the name of a check.
@@ -116,16 +154,26 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
         ("http", Type::Http(None)),
         ("https", Type::Http(Some(Scheme::Https))),
         ("tcp", Type::Tcp),
+        ("tls", Type::Tls),
         ("dns", Type::Dns),
+        ("grpc", Type::Grpc),
+        ("icmp", Type::Icmp),
+        ("exec", Type::Exec),
+        ("external", Type::External),
     ];
     let kind = table.required("type", choice("check type", TYPES));
+    if let Ok(kind) = kind {
+        refuse_keys_of_others(&mut table, kind);
+    }
     let port = table.optional("port", integer(1u16..=u16::MAX));
     let interval_range = Duration::from_millis(100)..=Schedule::MAX_INTERVAL;
     let interval = table.or("interval", Duration::from_secs(5), span_of_time(interval_range));
     let timeout_range = Duration::from_millis(10)..=Schedule::MAX_TIMEOUT;
     let timeout = table.or("timeout", Duration::from_secs(2), span_of_time(timeout_range));
-    let fall = table.or("fall", 3, integer(1i64..=100));
-    let rise = table.or("rise", 2, integer(1i64..=100));
+    // Whoever pushes has made up his mind.
+    let (fall, rise) = if kind == Ok(Type::External) { (1, 1) } else { (3, 2) };
+    let fall = table.or("fall", fall, integer(1i64..=100));
+    let rise = table.or("rise", rise, integer(1i64..=100));
     let caution = read_caution(&mut table);
     let schedule = interval.and_then(|interval| {
         Ok(Schedule::new(interval, timeout?, Jitter::default())
@@ -143,46 +191,77 @@ fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
     }
     let rise_fall =
         RiseFall::new(rise?, fall?).expect("the ranges here are within those of the counts");
-    let (kind, ca_file) = kind?;
+    let (kind, (ca_file, program)) = kind?;
     let (port, schedule, caution) = (port?, schedule?, caution?);
-    Ok(CheckSpec { name, kind, ca_file, port, schedule, rise_fall, caution })
+    Ok(CheckSpec { name, kind, ca_file, program, port, schedule, rise_fall, caution })
 }
 
-/// What a probe does, and its certificates yet to be read.
-fn read_kind(
-    table: &mut Table<'_>,
-    kind: Read<Type>,
-) -> Read<(CheckKind, Option<Spanned<PathBuf>>)> {
+/// What a probe does, and its files yet to be looked into.
+fn read_kind(table: &mut Table<'_>, kind: Read<Type>) -> Read<(CheckKind, NeededFiles)> {
+    let alone = |kind| (kind, (None, None));
     match kind {
         Ok(Type::Http(scheme)) => {
-            refuse_keys_of_others(table, "http", "an http check");
-            read_http(table, scheme).map(|(http, ca_file)| (CheckKind::Http(http), ca_file))
+            read_http(table, scheme).map(|(http, ca_file)| (CheckKind::Http(http), (ca_file, None)))
         }
-        Ok(Type::Tcp) => {
-            refuse_keys_of_others(table, "tcp", "a tcp check");
-            read_tcp(table).map(|tcp| (CheckKind::Tcp(tcp), None))
+        Ok(Type::Tcp) => read_tcp(table).map(CheckKind::Tcp).map(alone),
+        Ok(Type::Tls) => {
+            read_tls(table).map(|(tls, ca_file)| (CheckKind::Tls(tls), (ca_file, None)))
         }
-        Ok(Type::Dns) => {
-            refuse_keys_of_others(table, "dns", "a dns check");
-            read_dns(table).map(|dns| (CheckKind::Dns(dns), None))
+        Ok(Type::Dns) => read_dns(table).map(CheckKind::Dns).map(alone),
+        Ok(Type::Grpc) => {
+            read_grpc(table).map(|(grpc, ca_file)| (CheckKind::Grpc(grpc), (ca_file, None)))
         }
+        Ok(Type::Icmp) => Ok(alone(CheckKind::Icmp)),
+        Ok(Type::Exec) => {
+            read_exec(table).map(|(exec, program)| (CheckKind::Exec(exec), (None, Some(program))))
+        }
+        Ok(Type::External) => read_external(table).map(CheckKind::External).map(alone),
         Err(reported) => {
             // Which keys are right depends on the type; their values can be read anyway, but
             // for those that may be missing.
-            let _ = (read_http(table, None), read_tcp(table));
-            DNS_KEYS.iter().for_each(|key| drop(table.take(key)));
+            let _ = (read_http(table, None), read_tcp(table), read_tls(table));
+            let _ = (read_grpc(table), read_external(table));
+            [DNS_KEYS, EXEC_KEYS].concat().into_iter().for_each(|key| drop(table.take(key)));
             Err(reported)
         }
     }
 }
 
-fn refuse_keys_of_others(table: &mut Table<'_>, own: &str, this: &str) {
-    for (other, keys) in OWN_KEYS.into_iter().filter(|(other, _)| *other != own) {
-        table.refuse_keys(keys, |key| Problem::NotHere {
+fn refuse_keys_of_others(table: &mut Table<'_>, kind: Type) {
+    let (own, this) = kind.shown();
+    let own_keys = OWN_KEYS.into_iter().filter(|(other, _)| *other == own);
+    let own_keys: Vec<_> = own_keys.flat_map(|(_, keys)| keys.iter().copied()).collect();
+    let foreign = OWN_KEYS.into_iter().flat_map(|(_, keys)| keys.iter().copied());
+    let foreign: Vec<_> = foreign.filter(|key| !own_keys.contains(key)).collect();
+    table.refuse_keys(&foreign, |key| {
+        let having = OWN_KEYS.into_iter().filter(|(_, keys)| keys.contains(&key));
+        let having: Vec<_> = having.map(|(other, _)| other).collect();
+        Problem::NotHere {
             key,
-            wanted: format!("{other} checks"),
+            wanted: format!("{} checks", joined(&having)),
             actual: this.to_owned(),
-        });
+        }
+    });
+    let unused = match kind {
+        Type::Icmp => ("port", "checks that use a port"),
+        Type::External => ("timeout", "checks that probe"),
+        _ => return,
+    };
+    table.refuse_keys(&[unused.0], |key| Problem::NotHere {
+        key,
+        wanted: unused.1.to_owned(),
+        actual: this.to_owned(),
+    });
+}
+
+/// `http, tls and grpc`
+fn joined(words: &[&str]) -> String {
+    match words {
+        [first @ .., before, last] => {
+            let first: String = first.iter().map(|word| format!("{word}, ")).collect();
+            format!("{first}{before} and {last}")
+        }
+        words => words.concat(),
     }
 }
 

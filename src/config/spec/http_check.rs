@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::tls_check::read_trust;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
-use crate::config::value::{
-    all, boolean, choice, non_empty, one_or_many, path, spanned, text, word,
-};
+use crate::config::value::{all, boolean, choice, non_empty, one_or_many, text, word};
 use crate::health::{
-    BodyMatch, Header, HealthError, HostHeader, HostName, HttpCheck, Method, RequestPath, Scheme,
-    StatusRange,
+    BodyMatch, Header, HealthError, HostHeader, HttpCheck, Method, RequestPath, Scheme, StatusRange,
 };
 
 pub(super) const HTTP_KEYS: &[&str] = &[
@@ -47,8 +45,8 @@ pub(super) fn read_http(
     let statuses = non_empty("status", one_or_many(status_range));
     let expect_status = table.or("expect_status", default.expect_status, statuses);
     let follow_redirects = table.or("follow_redirects", default.follow_redirects, boolean);
-    let tls = read_tls(table, scheme);
-    let (sni, verify, ca_file) = tls?;
+    refuse_tls_without(table, scheme);
+    let (sni, verify, ca_file) = read_trust(table)?;
     let check = HttpCheck {
         scheme: scheme?,
         method: method?,
@@ -66,7 +64,7 @@ pub(super) fn read_http(
     Ok((check, ca_file))
 }
 
-fn read_scheme(table: &mut Table<'_>, by_type: Option<Scheme>) -> Read<Scheme> {
+pub(super) fn read_scheme(table: &mut Table<'_>, by_type: Option<Scheme>) -> Read<Scheme> {
     const SCHEMES: &[(&str, Scheme)] = &[("http", Scheme::Http), ("https", Scheme::Https)];
     let default = by_type.unwrap_or(Scheme::Http);
     table.or("scheme", default, |value| {
@@ -82,9 +80,8 @@ fn read_scheme(table: &mut Table<'_>, by_type: Option<Scheme>) -> Read<Scheme> {
     })
 }
 
-type Tls = (Option<HostName>, bool, Option<Spanned<PathBuf>>);
-
-fn read_tls(table: &mut Table<'_>, scheme: Read<Scheme>) -> Read<Tls> {
+/// Refuses what says something about TLS where there is none.
+pub(super) fn refuse_tls_without(table: &mut Table<'_>, scheme: Read<Scheme>) {
     if scheme == Ok(Scheme::Http) {
         table.refuse_keys(HTTPS_KEYS, |key| Problem::NotHere {
             key,
@@ -92,13 +89,6 @@ fn read_tls(table: &mut Table<'_>, scheme: Read<Scheme>) -> Read<Tls> {
             actual: "http".to_owned(),
         });
     }
-    let sni = table.optional("sni", of_check::<HostName>);
-    let verify = table.or("verify", true, boolean);
-    let ca_file = table.optional("ca_file", |value| match verify {
-        Ok(false) => Err(value.refuse(Problem::CaFileUnverified)),
-        _ => spanned(path)(value),
-    });
-    Ok((sni?, verify?, ca_file?))
 }
 
 /// What must be in the body: a text or an expression, not both, and not after HEAD.

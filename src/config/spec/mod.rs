@@ -12,6 +12,7 @@ mod check;
 mod clients;
 mod cookies;
 mod endpoint;
+mod exec_check;
 mod geo_map;
 mod geoip;
 mod http_check;
@@ -23,6 +24,7 @@ mod server;
 mod service;
 mod site;
 mod steering;
+mod tls_check;
 mod zone;
 
 pub use check::{CheckIndex, CheckSpec};

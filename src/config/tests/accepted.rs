@@ -11,7 +11,7 @@ use crate::config::spec::ProbeAddress;
 use crate::guard::Rate;
 use crate::health::{
     Caution, CheckKind, Damping, DnsCheck, Failback, Full, HaproxyCell, Place, Reports,
-    ResponseCode, RiseFall, Schedule, Scheme, Smoothing,
+    ResponseCode, RiseFall, Schedule, Scheme, Smoothing, TlsCheck,
 };
 use crate::model::{AdminState, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
@@ -275,4 +275,33 @@ fn rules_hold_what_their_groups_hold() {
     let expected = [order(&[1], true), order(&[0], false), order(&[], true), order(&[0], false)];
     assert_eq!(orders, expected);
     assert!(world.ranks_by_distance() && world.default.is_none());
+}
+
+#[test]
+fn checks_without_a_port_need_none() {
+    for (keys, expected) in [
+        ("type = \"icmp\"", "192.0.2.10:0"),
+        ("type = \"external\"", "192.0.2.10:0"),
+        ("type = \"external\"\nport = 80", "192.0.2.10:80"),
+        ("type = \"exec\"\ncommand = \"/bin/true\"", "192.0.2.10:0"),
+        ("type = \"exec\"\nport = 80\ncommand = [\"/bin/x\", \"{port}\"]", "192.0.2.10:80"),
+    ] {
+        let spec = spec("type = \"http\"\nport = 8080", keys);
+        assert_eq!(spec.services[0].endpoints[0].probe, expected.parse().ok(), "{keys}");
+    }
+}
+
+#[test]
+fn certificates_are_warned_of_a_fortnight_before() {
+    let read = |keys: &str| match spec("type = \"tcp\"", keys).checks.remove(1).kind {
+        CheckKind::Tls(tls) => tls,
+        kind => panic!("{kind:?}"),
+    };
+    assert_eq!(read("type = \"tls\""), TlsCheck::default());
+    assert_eq!(TlsCheck::default().warn_before, Duration::from_secs(14 * 86_400));
+    let tls = read("type = \"tls\"\nalpn = \"dot\"\nwarn_before = \"0s\"\nsni = \"a\"");
+    let sni = "a".parse().ok();
+    let alpn = vec!["dot".to_owned()];
+    let expected = TlsCheck { sni, alpn, warn_before: Duration::ZERO, ..TlsCheck::default() };
+    assert_eq!(tls, expected);
 }

@@ -206,7 +206,8 @@ async fn a_schedule_that_dies_is_started_again() {
     let (probe, mut begun) = Gated::new(0);
     let (sender, _reports) = mpsc::channel(100);
     let pulse = Arc::new(ProbePulse::new(Instant::now()));
-    let mut supervisor = Supervisor::new(Box::new(probe), 10, sender, Arc::clone(&pulse));
+    let mut supervisor =
+        Supervisor::new(Box::new(probe), 10, sender, Arc::clone(&pulse), Arc::default());
     let target = target(&tcp_check("db", 10, 60_000), ([192, 0, 2, 1], 1));
     supervisor.update(vec![Arc::clone(&target)]).await;
     next(&mut begun).await;
