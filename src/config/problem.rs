@@ -66,6 +66,8 @@ pub enum Problem {
     NotHere { key: &'static str, wanted: String, actual: String },
     #[error("unknown {what} `{name}`")]
     UnknownReference { what: &'static str, name: String, known: Vec<String> },
+    #[error("a loop: {0}")]
+    InheritsItself(String),
     #[error("more than {limit} {what}")]
     TooMany { what: &'static str, limit: usize },
 
@@ -168,6 +170,7 @@ impl Problem {
             Self::OutsideZones { zones, .. } => {
                 format!("add a [[zone]] that holds it; zones are {}", listed(zones))
             }
+            Self::InheritsItself(_) => "one of them must say everything itself".to_owned(),
             Self::EmptyText => "leave the key out".to_owned(),
             Self::BodyOfHead => "use `method = \"GET\"`".to_owned(),
             Self::CaFileUnverified => "drop one of the two".to_owned(),

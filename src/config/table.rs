@@ -66,6 +66,7 @@ impl<'a> Reader<'a> {
             name_span: self.in_source(name.span()),
             value_span: self.in_source(value.span()),
             dom: value.get_ref(),
+            origin: None,
         });
         entries.collect()
     }
@@ -147,11 +148,14 @@ fn found(value: &DeValue<'_>) -> &'static str {
     }
 }
 
+#[derive(Clone)]
 struct Entry<'a> {
     name: &'a str,
     name_span: Range<usize>,
     value_span: Range<usize>,
     dom: &'a DeValue<'a>,
+    /// The key of the table it is inherited from, if it is.
+    origin: Option<String>,
 }
 
 /// A key below a key, quoted where TOML would have it quoted.
@@ -166,6 +170,9 @@ pub fn is_bare(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
+/// Entries of a table that others inherit.
+pub struct Legacy<'a>(Vec<Entry<'a>>);
+
 /// A table whose keys are known. Call [`Table::finish`] when all were asked for.
 pub struct Table<'a> {
     reader: &'a Reader<'a>,
@@ -174,11 +181,14 @@ pub struct Table<'a> {
     section: &'static str,
     entries: Vec<Entry<'a>>,
     asked: Vec<&'static str>,
+    /// Why it may lack what it needs: it was to be inherited, and could not be.
+    excuse: Option<Reported>,
 }
 
 impl<'a> Table<'a> {
     fn new(reader: &'a Reader<'a>, at: At, section: &'static str, dom: &'a DeTable<'a>) -> Self {
-        Self { reader, at, section, entries: reader.entries(dom), asked: Vec::new() }
+        let entries = reader.entries(dom);
+        Self { reader, at, section, entries, asked: Vec::new(), excuse: None }
     }
 
     /// The reader that collects the errors.
@@ -206,9 +216,10 @@ impl<'a> Table<'a> {
         self.asked.push(key);
         self.reader.findings.borrow_mut().known_keys.insert((self.section, key));
         let entry = self.entries.iter().find(|entry| entry.name == key)?;
+        let parent = entry.origin.as_ref().unwrap_or(&self.at.key);
         Some(Value {
             reader: self.reader,
-            at: At { key: join(&self.at.key, key), span: entry.value_span.clone() },
+            at: At { key: join(parent, key), span: entry.value_span.clone() },
             dom: entry.dom,
         })
     }
@@ -221,7 +232,7 @@ impl<'a> Table<'a> {
     ) -> Read<T> {
         match self.take(key) {
             Some(value) => read(&value),
-            None => Err(self.refuse(Problem::MissingKey { key })),
+            None => Err(self.excuse.unwrap_or_else(|| self.refuse(Problem::MissingKey { key }))),
         }
     }
 
@@ -254,6 +265,7 @@ impl<'a> Table<'a> {
                 section: name,
                 entries: Vec::new(),
                 asked: Vec::new(),
+                excuse: None,
             }),
         }
     }
@@ -289,12 +301,43 @@ impl<'a> Table<'a> {
         Ok(items.iter().map(|item| item.table(section)).collect())
     }
 
-    /// Refuses keys that belong to another kind of this table, with a reason each.
+    /// Its own entries, for others to inherit.
+    pub fn legacy(&self) -> Legacy<'a> {
+        let own = self.entries.iter().filter(|entry| entry.origin.is_none()).cloned();
+        let heritable = own.map(|entry| Entry { origin: Some(self.at.key.clone()), ..entry });
+        Legacy(heritable.collect())
+    }
+
+    /// Takes in the entries of another table for which it has none yet. Where a key of
+    /// `replaces` is here already, the other one of the pair is not taken in.
+    pub fn inherit(&mut self, legacy: &Legacy<'a>, replaces: &[(&str, &str)]) {
+        let here: Vec<&str> = self.entries.iter().map(|entry| entry.name).collect();
+        let is_settled = |name: &str| {
+            let replaced = |(key, other): &(&str, &str)| *other == name && here.contains(key);
+            here.contains(&name) || replaces.iter().any(replaced)
+        };
+        let taken = legacy.0.iter().filter(|entry| !is_settled(entry.name)).cloned();
+        self.entries.extend(taken.collect::<Vec<_>>());
+    }
+
+    /// What is missing from now on is for this reason, and is not told again.
+    pub fn excuse(&mut self, reported: Reported) {
+        self.excuse = Some(reported);
+    }
+
+    /// Drops inherited entries that have no meaning here.
+    pub fn leave_out_inherited(&mut self, keys: &[&str]) {
+        self.entries.retain(|entry| entry.origin.is_none() || !keys.contains(&entry.name));
+    }
+
+    /// Refuses keys that belong to another kind of this table, with a reason each. Inherited ones
+    /// are left out.
     pub fn refuse_keys(
         &mut self,
         keys: &[&'static str],
         mut reason: impl FnMut(&'static str) -> Problem,
     ) {
+        self.leave_out_inherited(keys);
         for key in keys {
             if let Some(entry) = self.entries.iter().find(|entry| entry.name == *key) {
                 let at = At { key: join(&self.at.key, key), span: entry.name_span.clone() };
@@ -312,7 +355,8 @@ impl<'a> Table<'a> {
         known.sort_unstable();
         known.dedup();
         for entry in &self.entries {
-            if known.binary_search(&entry.name).is_ok() {
+            // What is wrong with an inherited one is told where it stands.
+            if entry.origin.is_some() || known.binary_search(&entry.name).is_ok() {
                 continue;
             }
             let at = At { key: self.at.key.clone(), span: entry.name_span.clone() };

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::caution::read_caution;
 use super::exec_check::{EXEC_KEYS, EXTERNAL_KEYS, read_exec, read_external};
 use super::http_check::{HTTP_KEYS, read_http};
+use super::inherits;
 use super::reports::{REPORT_KEYS, read_reports};
 use super::tls_check::{GRPC_KEYS, TLS_KEYS, read_grpc, read_tls};
 use crate::config::problem::Problem;
@@ -65,6 +66,14 @@ const OWN_KEYS: [(&str, &[&str]); 9] = [
     ("external", EXTERNAL_KEYS),
 ];
 
+/// Keys that are not inherited where the first is here already: they would say something else
+/// about the same.
+const REPLACES: &[(&str, &str)] = &[
+    ("type", "scheme"),
+    ("expect_body", "expect_body_regex"),
+    ("expect_body_regex", "expect_body"),
+];
+
 /// The values of `type`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -102,7 +111,8 @@ pub(super) struct Checks(Vec<(Spanned<String>, Read<CheckSpec>)>);
 
 impl Checks {
     pub(super) fn read(root: &mut Table<'_>) -> Self {
-        let tables = root.named("check", "check.NAME");
+        let mut tables = root.named("check", "check.NAME");
+        inherits::resolve("check", &mut tables, REPLACES);
         let read = |(name, table): (Spanned<String>, Read<Table<'_>>)| {
             (name.clone(), table.and_then(|table| read_check(name, table)))
         };

@@ -97,6 +97,9 @@ fn read_body(table: &mut Table<'_>, is_head: bool) -> Read<Option<BodyMatch>> {
         true => Err(value.refuse(Problem::BodyOfHead)),
         false => Ok(()),
     };
+    if is_head {
+        table.leave_out_inherited(&["expect_body", "expect_body_regex"]);
+    }
     let substring = table.optional("expect_body", |value| {
         no_head(value)?;
         word(value).map(BodyMatch::Substring)

@@ -16,6 +16,7 @@ mod exec_check;
 mod geo_map;
 mod geoip;
 mod http_check;
+mod inherits;
 mod latency;
 mod limits;
 mod nesting;

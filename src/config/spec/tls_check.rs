@@ -28,6 +28,9 @@ pub(super) type Trusting = (Option<HostName>, bool, Option<Spanned<PathBuf>>);
 pub(super) fn read_trust(table: &mut Table<'_>) -> Read<Trusting> {
     let sni = table.optional("sni", of_check::<HostName>);
     let verify = table.or("verify", true, boolean);
+    if verify == Ok(false) {
+        table.leave_out_inherited(&["ca_file"]);
+    }
     let ca_file = table.optional("ca_file", |value| match verify {
         Ok(false) => Err(value.refuse(Problem::CaFileUnverified)),
         _ => spanned(path)(value),

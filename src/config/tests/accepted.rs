@@ -10,8 +10,8 @@ use crate::catalog::LogFormat;
 use crate::config::spec::ProbeAddress;
 use crate::guard::Rate;
 use crate::health::{
-    Caution, CheckKind, Damping, DnsCheck, Failback, Full, HaproxyCell, Place, Reports,
-    ResponseCode, RiseFall, Schedule, Scheme, Smoothing, TlsCheck,
+    Caution, CheckKind, Damping, DnsCheck, ExternalCheck, Failback, Full, HaproxyCell, Place,
+    Reports, ResponseCode, RiseFall, Schedule, Scheme, Smoothing, TcpCheck, TlsCheck,
 };
 use crate::model::{AdminState, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
@@ -275,6 +275,82 @@ fn rules_hold_what_their_groups_hold() {
     let expected = [order(&[1], true), order(&[0], false), order(&[], true), order(&[0], false)];
     assert_eq!(orders, expected);
     assert!(world.ranks_by_distance() && world.default.is_none());
+}
+
+#[test]
+fn checks_inherit_what_they_do_not_say() {
+    let kinds = |to: &str| {
+        let spec = spec("port = 8080", &format!("port = 8080\n{to}"));
+        spec.checks.into_iter().map(|check| (check.name.value.clone(), check)).collect::<Vec<_>>()
+    };
+    let text = "path = \"/web\"\nexpect_body = \"ok\"\ninterval = \"1s\"\nfall = 7\n\
+        [check.a]\ninherits = \"b\"\nfall = 8\nexpect_body_regex = \"fine\"\n\
+        [check.b]\ninherits = \"web\"\ntype = \"https\"\nverify = false\npath = \"/b\"\n\
+        [check.c]\ninherits = \"a\"\ntype = \"tcp\"\nport = 1\n\
+        [check.d]\ninherits = \"a\"\ntype = \"icmp\"\n\
+        [check.e]\ninherits = \"a\"\ntype = \"external\"\n\
+        [check.f]\ninherits = \"a\"\nmethod = \"HEAD\"";
+    let kinds = kinds(text);
+    let check = |name: &str| &kinds.iter().find(|(known, _)| known == name).unwrap().1;
+    let http = |name: &str| match &check(name).kind {
+        CheckKind::Http(http) => http.clone(),
+        kind => panic!("{name} is {kind:?}"),
+    };
+    for (name, scheme, path, verify, body, fall) in [
+        ("web", Scheme::Http, "/web", true, "`ok`", 7),
+        ("b", Scheme::Https, "/b", false, "`ok`", 7),
+        ("a", Scheme::Https, "/b", false, "a match of `fine`", 8),
+        ("f", Scheme::Https, "/b", false, "-", 8),
+    ] {
+        let http = http(name);
+        let shown = http.expect_body.map_or_else(|| "-".to_owned(), |body| body.to_string());
+        assert_eq!(
+            (http.scheme, http.path.as_str(), http.verify),
+            (scheme, path, verify),
+            "{name}"
+        );
+        assert_eq!((check(name).rise_fall.fall.get(), shown.as_str()), (fall, body), "{name}");
+        assert_eq!(check(name).port, Some(8080));
+    }
+    assert_eq!(
+        (&check("c").kind, check("c").port),
+        (&CheckKind::Tcp(TcpCheck::default()), Some(1))
+    );
+    assert_eq!((&check("d").kind, check("d").port), (&CheckKind::Icmp, None));
+    let external = check("e");
+    assert_eq!(external.kind, CheckKind::External(ExternalCheck::default()));
+    assert_eq!((external.rise_fall.rise.get(), external.rise_fall.fall.get()), (1, 8));
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        assert_eq!(check(name).schedule.interval(), Duration::from_secs(1), "{name}");
+    }
+}
+
+#[test]
+fn a_scheme_is_not_inherited_by_another_type() {
+    let to = "type = \"http\"\nscheme = \"https\"\nsni = \"a\"\nca_file = \"ca.pem\"\n\
+        [check.a]\ninherits = \"web\"\ntype = \"http\"\n\
+        [check.b]\ninherits = \"web\"\n\
+        [check.c]\ninherits = \"web\"\nverify = false\n\
+        [check.d]\ninherits = \"web\"\ntype = \"tls\"\n\
+        [check.web2]\ntype = \"http\"";
+    let checks = spec("type = \"http\"", to).checks;
+    let shown: Vec<_> = checks[1..5]
+        .iter()
+        .map(|check| match &check.kind {
+            CheckKind::Http(http) => {
+                (http.scheme.as_str(), http.sni.is_some(), check.ca_file.is_some())
+            }
+            CheckKind::Tls(tls) => ("tls", tls.sni.is_some(), check.ca_file.is_some()),
+            kind => panic!("{kind:?}"),
+        })
+        .collect();
+    let expected = [
+        ("http", false, false),
+        ("https", true, true),
+        ("https", true, false),
+        ("tls", true, true),
+    ];
+    assert_eq!(shown, expected);
 }
 
 #[test]

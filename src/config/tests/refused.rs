@@ -82,7 +82,7 @@ fn advice_says_what_to_do() {
         (
             "port = 25",
             "por = 25",
-            "did you mean `port`? keys here are `damping`, `expect`, `failback`, `failback_delay`, `failover_delay`, `fall`, `interval`, `port`, `rise`, `send`, `timeout` and `type`",
+            "did you mean `port`? keys here are `damping`, `expect`, `failback`, `failback_delay`, `failover_delay`, `fall`, `inherits`, `interval`, `port`, `rise`, `send`, `timeout` and `type`",
         ),
         (
             "location = [37.57, 126.98]",
