@@ -6,10 +6,11 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regex::bytes::Regex;
 
-use super::{HealthError, HostHeader, HostName, Reports};
+use super::{HealthError, HostHeader, HostName, Reports, TlsCheck};
 
 /// How much of an answer a check may look at; more is neither read nor waited for.
 pub const MAX_ANSWER_OCTETS: usize = 64 * 1024;
@@ -34,6 +35,8 @@ pub struct HttpCheck {
     pub verify: bool,
     /// Who may sign it, in PEM; the system's own list where it is `None`.
     pub ca_pem: Option<Arc<[u8]>>,
+    /// How long before the certificate expires a warning is given; zero is never.
+    pub warn_before: Duration,
     /// Statuses that pass; never matched if empty.
     pub expect_status: Vec<StatusRange>,
     /// What the first [`MAX_ANSWER_OCTETS`] of the body must hold.
@@ -56,6 +59,7 @@ impl HttpCheck {
             headers: Vec::new(),
             verify: true,
             ca_pem: None,
+            warn_before: TlsCheck::WARN_BEFORE,
             expect_status: vec![StatusRange::SUCCESS],
             expect_body: None,
             follow_redirects: false,

@@ -61,6 +61,8 @@ fn make(trust: &Trust, http2: bool) -> Result<Client, ProbeError> {
     let alpn: &[&str] = if http2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
     Client::builder()
         .tls_backend_preconfigured(client_config(trust, alpn)?)
+        // The certificate is with the response.
+        .tls_info(true)
         .user_agent(concat!("meridian-probe/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

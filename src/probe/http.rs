@@ -13,14 +13,17 @@ use std::iter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::tls::TlsInfo;
 use reqwest::{Method, Response, Url};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::time::{Instant, timeout_at};
 
 use super::clients::{HOP, Hop};
 use super::tls::Trust;
-use super::{Clients, connect_failure};
+use super::{Clients, connect_failure, expiry};
 use crate::health::{
     Failure, HostName, HttpCheck, MAX_ANSWER_OCTETS, Outcome, RequestPath, Scheme, Stage, Target,
     show_status_ranges,
@@ -39,6 +42,8 @@ const MAX_REDIRECTS: usize = 5;
 /// came    expected  matches            passed
 /// came    expected  does not match     failed
 /// ```
+///
+/// A certificate that expires soon is warned of, where it passed.
 pub(super) async fn probe(clients: &Clients, target: &Target, check: &HttpCheck) -> Outcome {
     let start = Instant::now();
     let timeout = target.check().schedule.timeout();
@@ -51,8 +56,9 @@ pub(super) async fn probe(clients: &Clients, target: &Target, check: &HttpCheck)
     let took = start.elapsed();
     match result {
         Ok(answer) => {
+            let warning = warning(&answer.response, check.warn_before);
             let report = numbers::read(&exchange, answer, start + timeout).await;
-            Outcome { report, ..Outcome::passed(took) }
+            Outcome { report, warning, ..Outcome::passed(took) }
         }
         Err(failure) => Outcome::failed(failure, took),
     }
@@ -162,11 +168,7 @@ impl Exchange<'_> {
     async fn send(&self, request: &Request) -> Result<Response, Failure> {
         self.progress.reach(Stage::Connect);
         let is_tls = request.url.scheme() == Scheme::Https.as_str();
-        let trust = match &self.check.ca_pem {
-            _ if !is_tls || !self.check.verify => Trust::Anybody,
-            None => Trust::System,
-            Some(pem) => Trust::Authorities(Arc::clone(pem)),
-        };
+        let trust = Trust::of(is_tls && self.check.verify, self.check.ca_pem.as_ref());
         // HTTP/2 has the authority of the URL in place of Host; where they differ, only
         // HTTP/1.1 can say what the check wants said.
         let http2 = is_tls && request.host.is_none();
@@ -252,6 +254,12 @@ impl Exchange<'_> {
         let address = SocketAddr::new(self.target.address().ip(), port);
         Ok(Request { method, url, host: None, address })
     }
+}
+
+/// What there is to warn of in the certificate a response came under.
+fn warning(response: &Response, warn_before: Duration) -> Option<String> {
+    let shown = response.extensions().get::<TlsInfo>()?.peer_certificate()?;
+    expiry::warning(&CertificateDer::from(shown), warn_before, UnixTime::now())
 }
 
 fn is_redirect(response: &Response) -> bool {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::tls_check::read_trust;
+use super::tls_check::{read_trust, read_warn_before};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
@@ -21,13 +21,14 @@ pub(super) const HTTP_KEYS: &[&str] = &[
     "headers",
     "verify",
     "ca_file",
+    "warn_before",
     "expect_status",
     "expect_body",
     "expect_body_regex",
     "follow_redirects",
 ];
 
-const HTTPS_KEYS: &[&str] = &["sni", "verify", "ca_file"];
+const HTTPS_KEYS: &[&str] = &["sni", "verify", "ca_file", "warn_before"];
 
 /// Reads the keys of an HTTP check, and the file of its certificates; `scheme` is what its type
 /// says already.
@@ -46,6 +47,7 @@ pub(super) fn read_http(
     let expect_status = table.or("expect_status", default.expect_status, statuses);
     let follow_redirects = table.or("follow_redirects", default.follow_redirects, boolean);
     refuse_tls_without(table, scheme);
+    let warn_before = read_warn_before(table);
     let (sni, verify, ca_file) = read_trust(table)?;
     let check = HttpCheck {
         scheme: scheme?,
@@ -56,6 +58,7 @@ pub(super) fn read_http(
         headers: headers?,
         verify,
         ca_pem: None,
+        warn_before: warn_before?,
         expect_status: expect_status?,
         expect_body: expect_body?,
         follow_redirects: follow_redirects?,

@@ -38,6 +38,12 @@ pub(super) fn read_trust(table: &mut Table<'_>) -> Read<Trusting> {
     Ok((sni?, verify?, ca_file?))
 }
 
+/// How long before a certificate expires a warning is given.
+pub(super) fn read_warn_before(table: &mut Table<'_>) -> Read<Duration> {
+    let range = Duration::ZERO..=MAX_WARN_BEFORE;
+    table.or("warn_before", TlsCheck::WARN_BEFORE, span_of_time(range))
+}
+
 /// Reads the keys of a TLS check, and the file of its certificates.
 pub(super) fn read_tls(table: &mut Table<'_>) -> Read<(TlsCheck, Option<Spanned<PathBuf>>)> {
     let trust = read_trust(table);
@@ -53,8 +59,7 @@ pub(super) fn read_tls(table: &mut Table<'_>) -> Read<(TlsCheck, Option<Spanned<
             ))),
         }))
     });
-    let range = Duration::ZERO..=MAX_WARN_BEFORE;
-    let warn_before = table.or("warn_before", TlsCheck::WARN_BEFORE, span_of_time(range));
+    let warn_before = read_warn_before(table);
     let (sni, verify, ca_file) = trust?;
     let check = TlsCheck { sni, verify, ca_pem: None, alpn: alpn?, warn_before: warn_before? };
     Ok((check, ca_file))

@@ -326,6 +326,28 @@ fn checks_inherit_what_they_do_not_say() {
 }
 
 #[test]
+fn what_a_back_end_says_and_caution_are_inherited() {
+    let to = "port = 8080\nload = { from = \"header\", name = \"X-Load\", full = 8 }\n\
+         failback = \"manual\"\n\
+         [check.a]\ninherits = \"web\"\ninterval = \"1s\"\nfailover_delay = \"9s\"\n\
+         [check.b]\ninherits = \"a\"\ntype = \"tcp\"\nfailback = \"auto\"";
+    let checks = spec("port = 8080", to).checks;
+    // Three intervals and a timeout, of the check that inherits.
+    for (name, stale_after, failback, delay) in [
+        ("web", Some(17), Failback::Manual, 0),
+        ("a", Some(5), Failback::Manual, 9),
+        ("b", None, Failback::Auto, 9),
+    ] {
+        let check = checks.iter().find(|check| check.name.value == name).unwrap();
+        let load = check.kind.reports().and_then(|reports| reports.load.as_ref());
+        let stale_after = stale_after.map(Duration::from_secs);
+        assert_eq!(load.map(|load| load.stale_after), stale_after, "{name}");
+        assert_eq!(check.caution.failback, failback, "{name}");
+        assert_eq!(check.caution.failover_delay, Duration::from_secs(delay), "{name}");
+    }
+}
+
+#[test]
 fn a_scheme_is_not_inherited_by_another_type() {
     let to = "type = \"http\"\nscheme = \"https\"\nsni = \"a\"\nca_file = \"ca.pem\"\n\
         [check.a]\ninherits = \"web\"\ntype = \"http\"\n\
@@ -375,6 +397,12 @@ fn certificates_are_warned_of_a_fortnight_before() {
     };
     assert_eq!(read("type = \"tls\""), TlsCheck::default());
     assert_eq!(TlsCheck::default().warn_before, Duration::from_secs(14 * 86_400));
+    let of_https = |keys: &str| match spec("type = \"tcp\"", keys).checks.remove(1).kind {
+        CheckKind::Http(http) => http.warn_before,
+        kind => panic!("{kind:?}"),
+    };
+    assert_eq!(of_https("type = \"https\""), TlsCheck::WARN_BEFORE);
+    assert_eq!(of_https("type = \"https\"\nwarn_before = \"0s\""), Duration::ZERO);
     let tls = read("type = \"tls\"\nalpn = \"dot\"\nwarn_before = \"0s\"\nsni = \"a\"");
     let sni = "a".parse().ok();
     let alpn = vec!["dot".to_owned()];

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::testing::{HUNG_UP, Heard, Server, http_check, schedule, self_signed, target};
+use rcgen::{CertificateParams, KeyPair};
+
+use super::super::testing::{
+    HUNG_UP, Heard, Server, http_check, schedule, self_signed, server_config, target,
+};
 use super::*;
 use crate::health::{BodyMatch, Check, Header};
 
@@ -212,6 +216,30 @@ async fn redirects_are_followed_only_when_asked_and_only_here() {
     assert_eq!(failure, None);
     let heard = other.next_heard().await;
     assert_eq!(heard.header("host"), Some(format!("www.example.com:{port}").as_str()));
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_soon_is_warned_of() {
+    let mut params = CertificateParams::new(["www.example.com".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let expired = params.self_signed(&key).unwrap();
+    let expired = server_config(expired.der().clone(), &key, &[]);
+    let (lasting, _) = self_signed("www.example.com", &[]);
+    let warning = Some("the certificate expired at 2021-01-01 00:00:00 UTC");
+    let fortnight = tls().warn_before;
+    for (what, config, answer, warn_before, expected) in [
+        ("expired", &expired, OK, fortnight, warning),
+        ("expired, but the status is wrong", &expired, "HTTP/1.1 500 No\r\n\r\n", fortnight, None),
+        ("expired, but nobody wants to know", &expired, OK, Duration::ZERO, None),
+        ("good for long", &lasting, OK, fortnight, None),
+    ] {
+        let server = Server::start("127.0.0.1:0", Some(config.clone()), |_| Some(answer.into()));
+        let http = HttpCheck { verify: false, warn_before, ..tls() };
+        let outcome = run(&http_check(http), server.await.address).await;
+        assert_eq!(outcome.is_pass(), answer == OK, "{what}: {outcome:?}");
+        assert_eq!(outcome.warning.as_deref(), expected, "{what}");
+    }
 }
 
 #[tokio::test]
