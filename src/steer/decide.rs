@@ -58,6 +58,7 @@ impl Decision {
 
 /// Chooses for one client. `name` is what was asked, in lowercase wire form; who is chosen is
 /// left in `picks`, whatever was there before.
+#[inline]
 pub fn decide(
     service: &Service,
     standing: &Standing,
@@ -127,6 +128,7 @@ pub(super) fn seen_by<'s>(
 }
 
 /// Chooses from the pool; now and then from the tier in waiting.
+#[inline]
 fn choose(draw: &mut Draw<'_, impl Dice>, family: Family) {
     if let Some(trickle) = &draw.pool.trickle
         && ((draw.dice.random() >> 33) as u32) < trickle.share
@@ -145,6 +147,7 @@ fn choose(draw: &mut Draw<'_, impl Dice>, family: Family) {
 /// | is | in the race | that | for longer |
 /// | is | out | by the policy | to that |
 /// | is, and was moved | the first is in the race again, failback immediate | the first | to that |
+#[cold]
 fn choose_sticky(draw: &mut Draw<'_, impl Dice>, family: Family, failback: Failback) {
     draw.read_prefix();
     let (pool, key) = (draw.pool, mix(draw.client_key(), family.index() as u64));

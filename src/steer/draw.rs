@@ -30,6 +30,7 @@ const SHEDDING: u64 = 0x5348_4544;
 
 impl<D: Dice> Draw<'_, D> {
     /// Picks from the pool, a site first where the service wants it so.
+    #[inline]
     pub(super) fn choose(&mut self) {
         let (service, pool) = (self.service, self.pool);
         let max_answers = service.max_answers;
@@ -50,6 +51,7 @@ impl<D: Dice> Draw<'_, D> {
         self.pick(service.inner_policy(), &site.endpoints);
     }
 
+    #[inline]
     fn pick(&mut self, policy: Policy, field: &Field) {
         // One contestant needs no choice, and no turn is taken. Where the client counts a scope
         // is claimed all the same: it must not overlap, in caches, with those claimed before
@@ -85,6 +87,7 @@ impl<D: Dice> Draw<'_, D> {
 
     /// Whether a contestant leaves this client to the next: a fraction of the clients, by a hash
     /// of their prefix, so that a greater fraction only leaves more of them.
+    #[inline]
     pub(super) fn sheds(&self, contestant: &Contestant) -> bool {
         contestant.shed > 0 && {
             let hash = mix(mix(self.client_key(), SHEDDING), contestant.id);

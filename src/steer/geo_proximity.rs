@@ -57,6 +57,10 @@ fn of_step<'a, D: Dice>(
     fits: impl Fn(&Contestant) -> bool,
 ) -> Option<&'a Contestant> {
     let pool = draw.pool;
+    // Most steps are of one site.
+    if let [only] = step {
+        return pool.site(*only).filter(|c| fits(c));
+    }
     let mut here = step.iter().filter_map(|&site| pool.site(site)).filter(|c| fits(c));
     let first = here.next()?;
     if here.next().is_none() {
