@@ -117,6 +117,8 @@ pub enum Problem {
     AliasToItself(String),
     #[error("a service that is an endpoint is not probed: it is as healthy as what it answers")]
     ProbeOfService,
+    #[error("checks are made of themselves: {0}")]
+    CheckLoop(String),
     #[error("services lead back to themselves: {0}")]
     ServiceLoop(String),
     #[error("`all_down = \"last-resort\"` needs `last_resort`")]

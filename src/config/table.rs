@@ -211,6 +211,11 @@ impl<'a> Table<'a> {
         self.entries.iter().any(|entry| entry.name == key)
     }
 
+    /// The text at a key, which is not asked for by this; `None` where there is none.
+    pub fn text(&self, key: &str) -> Option<&'a str> {
+        self.entries.iter().find(|entry| entry.name == key)?.dom.as_str()
+    }
+
     /// The value of a key, which is known from now on.
     pub fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.asked.push(key);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::catalog::ServiceEntry;
-use crate::config::spec::{CheckIndex, EndpointSpec, ServiceSpec};
+use crate::config::spec::{CheckIndex, CheckRule, EndpointSpec, ServiceSpec};
 use crate::health::{Check, Condition, Target, TargetKey};
 use crate::model::{AdminState, ServiceId, SiteId, TargetId};
 
@@ -46,9 +46,9 @@ impl Targets {
             let address = SocketAddr::new(probe.address, port);
             // No host of the service's own: were it part of the target, two services on one
             // back end would probe it twice.
-            Condition::Target(self.add(Target::new(check, address, None), user))
+            self.add(Target::new(check, address, None), user)
         };
-        Condition::all(service.checks.iter().map(|check| target(check.value)).collect())
+        Condition::all(service.checks.iter().map(|rule| condition_of(rule, &mut target)).collect())
     }
 
     /// Lets the endpoints of services with `group_health` be up only where every other service
@@ -116,6 +116,19 @@ impl Targets {
                 next += 1;
             }
         }
+    }
+}
+
+fn condition_of(rule: &CheckRule, target: &mut impl FnMut(CheckIndex) -> TargetId) -> Condition {
+    match rule {
+        CheckRule::Probe(index) => Condition::Target(target(*index)),
+        CheckRule::AtLeast { least, parts } => Condition::AtLeast {
+            least: *least,
+            parts: parts
+                .iter()
+                .map(|(points, part)| (*points, condition_of(part, target)))
+                .collect(),
+        },
     }
 }
 

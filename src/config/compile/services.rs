@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::catalog::{Geo, ServiceEntry};
 use crate::config::spec::{
-    AllDown as AllDownSpec, GeoMapSpec, LastResort, ServiceSpec, SiteOrder as SiteOrderSpec, Spec,
-    TargetSpec,
+    AllDown as AllDownSpec, CheckRule, GeoMapSpec, LastResort, ServiceSpec,
+    SiteOrder as SiteOrderSpec, Spec, TargetSpec,
 };
 use crate::geo::latency::LatencyTable;
 use crate::geo::{ClientMap, ClientMapSpec};
@@ -96,8 +96,8 @@ fn compile_one(
             fences: views.as_ref().map_or(0, |views| views.fences[index]),
         });
     }
-    let learns_load = service.checks.iter().any(|check| {
-        let reports = checks[check.value.0].kind.reports();
+    let learns_load = service.checks.iter().flat_map(CheckRule::probes).any(|check| {
+        let reports = checks[check.0].kind.reports();
         reports.is_some_and(|reports| reports.load.is_some())
     });
     let name = service.name.value.clone();

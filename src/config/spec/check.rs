@@ -1,4 +1,5 @@
-//! `[check.NAME]`: how endpoints are probed, and how outcomes become health.
+//! `[check.NAME]`: how endpoints are probed, and how outcomes become health. All of them
+//! together are in [`super::checks`].
 //!
 //! What only HTTP checks have is in [`super::http_check`], what others need in
 //! [`super::tls_check`] and [`super::exec_check`]; what a change of health takes beside rise and
@@ -11,23 +12,18 @@ use std::time::Duration;
 use super::caution::read_caution;
 use super::exec_check::{EXEC_KEYS, EXTERNAL_KEYS, read_exec, read_external};
 use super::http_check::{HTTP_KEYS, read_http};
-use super::inherits;
 use super::reports::{REPORT_KEYS, read_reports};
 use super::tls_check::{GRPC_KEYS, TLS_KEYS, read_grpc, read_tls};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
 use crate::config::value::{
-    all, choice, domain_name, integer, non_empty, one_or_many, parsed, span_of_time, word,
+    choice, domain_name, integer, non_empty, one_or_many, parsed, span_of_time, word,
 };
 use crate::health::{
     Caution, CheckKind, DnsCheck, Jitter, ResponseCode, RiseFall, Schedule, Scheme, TcpCheck,
 };
 use crate::model::RecordType;
-
-/// Index of a check in [`Spec::checks`](super::Spec::checks).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CheckIndex(pub usize);
 
 /// One health-check profile.
 #[derive(Debug, Clone)]
@@ -68,7 +64,7 @@ const OWN_KEYS: [(&str, &[&str]); 9] = [
 
 /// Keys that are not inherited where the first is here already: they would say something else
 /// about the same.
-const REPLACES: &[(&str, &str)] = &[
+pub(super) const REPLACES: &[(&str, &str)] = &[
     ("type", "scheme"),
     ("expect_body", "expect_body_regex"),
     ("expect_body_regex", "expect_body"),
@@ -106,60 +102,7 @@ impl Type {
 /// Files that a check needs, and that are yet to be looked into.
 type NeededFiles = (Option<Spanned<PathBuf>>, Option<Spanned<PathBuf>>);
 
-/// The checks while the services are read: all names are known, also those of wrong checks.
-pub(super) struct Checks(Vec<(Spanned<String>, Read<CheckSpec>)>);
-
-impl Checks {
-    pub(super) fn read(root: &mut Table<'_>) -> Self {
-        let mut tables = root.named("check", "check.NAME");
-        inherits::resolve("check", &mut tables, REPLACES);
-        let read = |(name, table): (Spanned<String>, Read<Table<'_>>)| {
-            (name.clone(), table.and_then(|table| read_check(name, table)))
-        };
-        Self(tables.into_iter().map(read).collect())
-    }
-
-    /// Reads the name of a check.
-    pub(super) fn reference(&self, value: &Value<'_>) -> Read<CheckIndex> {
-        let name = word(value)?;
-        match self.0.iter().position(|(known, _)| known.value == name) {
-            Some(index) => Ok(CheckIndex(index)),
-            None => Err(value.refuse(Problem::UnknownReference {
-                what: "check",
-                name,
-                known: self.0.iter().map(|(known, _)| known.value.clone()).collect(),
-            })),
-        }
-    }
-
-    /// The name of a check.
-    pub(super) fn name(&self, index: CheckIndex) -> &str {
-        &self.0[index.0].0
-    }
-
-    /// The checks that a check probes by: itself.
-    pub(super) fn leaves(&self, index: CheckIndex) -> Read<Vec<CheckIndex>> {
-        Ok(vec![index])
-    }
-
-    /// Whether a check learns how loaded its targets are.
-    pub(super) fn learns_load(&self, index: CheckIndex) -> Read<bool> {
-        let spec = self.0[index.0].1.as_ref().map_err(|reported| *reported)?;
-        Ok(spec.kind.reports().is_some_and(|reports| reports.load.is_some()))
-    }
-
-    /// The port of a check, its own or its scheme's, unless the check is wrong.
-    pub(super) fn port(&self, index: CheckIndex) -> Read<Option<u16>> {
-        let spec = self.0[index.0].1.as_ref().map_err(|reported| *reported)?;
-        Ok(spec.port.or_else(|| spec.kind.default_port()))
-    }
-
-    pub(super) fn into_specs(self) -> Read<Vec<CheckSpec>> {
-        all(self.0.into_iter().map(|(_, spec)| spec))
-    }
-}
-
-fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
+pub(super) fn read_check(name: Spanned<String>, mut table: Table<'_>) -> Read<CheckSpec> {
     const TYPES: &[(&str, Type)] = &[
         ("http", Type::Http(None)),
         ("https", Type::Http(Some(Scheme::Https))),

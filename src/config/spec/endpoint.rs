@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::check::{CheckIndex, Checks};
+use super::checks::{CheckIndex, Checks};
 use super::clients::Clients;
 use super::site::Sites;
 use crate::config::problem::Problem;
@@ -168,7 +168,7 @@ impl EndpointReader<'_> {
         }
         for check in probing.iter().filter(|_| port.is_none()) {
             if self.checks.port(*check)?.is_none() {
-                let check = self.checks.name(*check).to_owned();
+                let check = self.checks.probe_name(*check).to_owned();
                 return Err(table.refuse(Problem::NoProbePort { check }));
             }
         }

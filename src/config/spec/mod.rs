@@ -7,8 +7,10 @@
 //!
 //! [`Spanned`]: super::source::Spanned
 
+mod calculated;
 mod caution;
 mod check;
+mod checks;
 mod clients;
 mod cookies;
 mod endpoint;
@@ -28,7 +30,8 @@ mod steering;
 mod tls_check;
 mod zone;
 
-pub use check::{CheckIndex, CheckSpec};
+pub use check::CheckSpec;
+pub use checks::{CheckIndex, CheckRule};
 pub use cookies::CookiesSpec;
 pub use endpoint::{EndpointSpec, ProbeAddress, TargetSpec};
 pub use geo_map::{GeoMapIndex, GeoMapSpec, GeoRule, SiteOrder};
@@ -46,7 +49,7 @@ use std::path::PathBuf;
 
 use super::source::Spanned;
 use super::table::{Read, Table};
-use check::Checks;
+use checks::Checks;
 use clients::Clients;
 use geo_map::GeoMaps;
 use service::{Known, Services};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use toml::de::DeValue;
 
-use super::check::{CheckIndex, Checks};
+use super::checks::{CheckIndex, CheckName, CheckRule, Checks};
 use super::clients::Clients;
 use super::endpoint::{EndpointReader, EndpointSpec, TargetSpec, alias};
 use super::geo_map::{GeoMapIndex, GeoMaps};
@@ -37,8 +37,8 @@ pub struct ServiceSpec {
     /// The names it answers for; at least one, each in a zone, each in one service only.
     pub names: Vec<Spanned<WireName>>,
     /// How its endpoints are probed: they are up while all of these say so, and always without
-    /// any. None twice.
-    pub checks: Vec<Spanned<CheckIndex>>,
+    /// any.
+    pub checks: Vec<CheckRule>,
     /// Whether a site counts only while every service of the affinity group has something up
     /// there.
     pub group_health: bool,
@@ -160,16 +160,18 @@ impl Services {
         let names = table.required("names", non_empty("name", one_or_many(service_name)));
         let policy = table.required("policy", steering::policy);
         let map = table.optional("map", |value| geo_maps.reference(value));
-        let show = |check: &CheckIndex| checks.name(*check).to_owned();
+        let show = |check: &CheckName| checks.name(*check).to_owned();
         let check = spanned(|value: &Value<'_>| checks.reference(value));
         let check = distinct(show, non_empty("check", one_or_many(check)));
-        let own_checks = table.or("check", Vec::new(), check);
+        let own_checks = table.or("check", Vec::new(), |value| {
+            all(check(value)?.into_iter().map(|check| checks.rule(check.value)))
+        });
         let group_health = table.or("group_health", false, boolean);
         let affinity = table.has("affinity_group");
         let mut reader = EndpointReader {
             sites,
             checks,
-            probing: probing(&own_checks, checks),
+            probing: probing(&own_checks),
             clients,
             measures_distance: measures_distance(&policy, &map, geo_maps),
             own_sites: Vec::new(),
@@ -237,21 +239,17 @@ fn measures_distance(
 }
 
 /// What the checks of a service probe by, each once.
-fn probing(own: &Read<Vec<Spanned<CheckIndex>>>, checks: &Checks) -> Read<Vec<CheckIndex>> {
-    let mut probing = Vec::new();
-    for check in own.as_ref().map_err(|reported| *reported)? {
-        for leaf in checks.leaves(check.value)? {
-            if !probing.contains(&leaf) {
-                probing.push(leaf);
-            }
-        }
-    }
+fn probing(own: &Read<Vec<CheckRule>>) -> Read<Vec<CheckIndex>> {
+    let own = own.as_ref().map_err(|reported| *reported)?;
+    let mut probing: Vec<CheckIndex> = own.iter().flat_map(CheckRule::probes).collect();
+    probing.sort_unstable();
+    probing.dedup();
     Ok(probing)
 }
 
 /// Whether a check of the service learns how loaded endpoints are.
-fn learns_load(own: &Read<Vec<Spanned<CheckIndex>>>, checks: &Checks) -> Read<bool> {
-    let learns = probing(own, checks)?.into_iter().map(|check| checks.learns_load(check));
+fn learns_load(own: &Read<Vec<CheckRule>>, checks: &Checks) -> Read<bool> {
+    let learns = probing(own)?.into_iter().map(|check| checks.learns_load(check));
     Ok(all(learns)?.contains(&true))
 }
 

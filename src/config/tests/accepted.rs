@@ -65,10 +65,7 @@ fn sections_keep_the_order_of_the_file() {
     let sites: Vec<_> = spec.sites.iter().map(|site| site.name.as_str()).collect();
     assert_eq!(sites, ["seoul", "frankfurt"]);
     assert_eq!(spec.services[0].endpoints[1].site.value, SiteId(1));
-    assert_eq!(
-        spec.services[0].checks.iter().map(|check| check.value).collect::<Vec<_>>(),
-        [CheckIndex(0)]
-    );
+    assert_eq!(spec.services[0].checks, [CheckRule::Probe(CheckIndex(0))]);
 }
 
 #[test]

@@ -101,3 +101,39 @@ endpoints = [
     let users = &catalog.users_of_target[catalog.targets[2].key()];
     assert_eq!(users.len(), 2, "a change of one is a change of both");
 }
+
+#[test]
+fn a_check_may_be_made_of_others() {
+    let catalog = |of: &str| {
+        catalog(&format!(
+            "[check.ping]
+type = \"icmp\"
+[check.both]
+type = \"calculated\"
+{of}
+[service.www]
+names = [\"www.example.com\"]
+policy = \"round-robin\"
+check = \"both\"
+endpoints = [{{ site = \"seoul\", address = \"192.0.2.1\" }}]
+"
+        ))
+    };
+    for (of, ups) in [
+        ("of = [\"web\", \"tls\"]", [true, false, false, false]),
+        ("of = [\"web\", \"tls\"]\nneed = \"any\"", [true, true, true, false]),
+        ("of = [\"web\", \"tls\", \"ping\"]\nneed = 2", [true, true, true, false]),
+        ("of = { web = 2, tls = 1, ping = 1 }\nneed = 3", [true, false, true, false]),
+        (
+            "of = [\"any\", \"ping\"]\n[check.any]\ntype = \"calculated\"\nof = [\"tls\", \"web\"]\nneed = \"any\"",
+            [true, true, true, false],
+        ),
+    ] {
+        let catalog = catalog(of);
+        let downs = [&[][..], &["web"], &["tls"], &["web", "tls"]];
+        for (down, up) in downs.into_iter().zip(ups) {
+            let expected = if up { "u" } else { "d" };
+            assert_eq!(health(&catalog, "www", down), expected, "{of} {down:?}");
+        }
+    }
+}
