@@ -13,9 +13,9 @@ use crate::geo::latency::LatencyTable;
 use crate::geo::{self, ClientMap, ClientMapSpec, GeoMap, Overrides, RankingSpec};
 use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
-use crate::model::{ReadFile, ServiceId, Site, WireName};
+use crate::model::{ReadFile, RecordType, ServiceId, Site, WireName};
 use crate::steer::{Pins, Service, Sticky, Turns};
-use crate::wire::CookieSecrets;
+use crate::wire::{Binding, CookieSecrets};
 use crate::zone::ZoneTable;
 
 /// One configuration, compiled.
@@ -58,6 +58,21 @@ pub struct ServiceEntry {
     pub pins: Option<(Sticky, Arc<Pins>)>,
     /// How many services lie below it, one below the other, as endpoints.
     pub depth: u16,
+    /// The HTTPS record made for its names.
+    pub https: Option<Box<Binding>>,
+    /// The SVCB record made for its names.
+    pub svcb: Option<Box<Binding>>,
+}
+
+impl ServiceEntry {
+    /// The record of a type that is made for its names.
+    pub fn binding(&self, rtype: RecordType) -> Option<&Binding> {
+        match rtype {
+            RecordType::HTTPS => self.https.as_deref(),
+            RecordType::SVCB => self.svcb.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// What a zone is made of, beside its apex.

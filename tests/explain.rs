@@ -46,6 +46,23 @@ endpoints = [
   { site = \"sydney\", address = \"192.0.2.4\" },
 ]
 
+[service.near.https]
+alpn = [\"h2\", \"h3\"]
+
+[service.sip]
+names = [\"_sip._tcp.example.com\"]
+policy = \"geo-proximity\"
+endpoints = [
+  { site = \"virginia\", srv = \"a.example.net\", port = 5060, weight = 7 },
+  { site = \"frankfurt\", srv = \"b.example.net\", port = 5060 },
+  { site = \"tokyo\", srv = \"c.example.net\", port = 5060 },
+]
+
+[service.first.https]
+alpn = \"h2\"
+
+[service.alias.https]
+
 [service.shared]
 names = [\"shared.example.com\"]
 policy = \"geo-proximity\"
@@ -210,6 +227,9 @@ fn choice(reply: &Reply) -> Vec<String> {
     let last = reply.message.answers.last();
     let alias = last.and_then(|record| match &record.data {
         RData::CNAME(alias) => Some(alias.to_string()),
+        // Lists end in a comma there.
+        RData::HTTPS(https) => Some(https.to_string().replace(", ", " ").trim_matches(',').into()),
+        RData::SRV(srv) => Some(srv.to_string()),
         _ => None,
     });
     alias.into_iter().collect()
@@ -264,6 +284,10 @@ fn explain_says_what_the_wire_says_for_three_hundred_clients() {
         ("Y.y.NAMED.example.com", "A"),
         ("near.here.example.com", "A"),
         ("alias.example.com", "A"),
+        ("near.example.com", "HTTPS"),
+        ("first.example.com", "HTTPS"),
+        ("alias.example.com", "HTTPS"),
+        ("_sip._tcp.example.com", "SRV"),
     ] {
         let mut clients: Vec<_> = (0..25).map(|_| random_client(&mut seeded)).collect();
         for known in ["198.51.100.0", "203.0.113.0", "193.99.144.0"] {
@@ -341,6 +365,16 @@ fn down_takes_an_endpoint_or_a_site_out() {
         (&[near, "AAAA"], "2001:db8::1"),
         (&[near, "AAAA", "--down", "virginia"], "2001:db8::2"),
         (&[near, "AAAA", "--down", "virginia", "--down", "frankfurt"], "2001:db8::3"),
+        (
+            &[first, "HTTPS", "--down", "2001:db8::2"],
+            "1 . alpn=h2 ipv4hint=192.0.2.1 ipv6hint=2001:db8::3",
+        ),
+        (&[first, "HTTPS", "--down=virginia", "--down=tokyo"], "1 . alpn=h2 ipv6hint=2001:db8::2"),
+        (&["_sip._tcp.example.com", "SRV", "--down", "a.example.net"], "0 1 5060 b.example.net."),
+        (
+            &["_sip._tcp.example.com", "SRV", "--down", "a.example.net:5060"],
+            "0 1 5060 b.example.net.",
+        ),
     ] {
         assert_eq!(choice(arguments), [expected], "{arguments:?}");
     }

@@ -86,14 +86,17 @@ fn engine(limits: &str) -> Engine {
     for policy in POLICIES {
         text += &format!(
             "[service.{policy}]\nnames = [\"{policy}.example.com\", \"*.{policy}.example.com\"]\n\
-             policy = \"{policy}\"\n{ENDPOINTS}"
+             policy = \"{policy}\"\n{ENDPOINTS}[service.{policy}.https]\nalpn = [\"h2\", \"h3\"]\n"
         );
     }
     // Nothing was probed, and so nothing is up.
     text += &format!(
         "[service.unknown]\nnames = [\"unknown.example.com\"]\npolicy = \"weighted\"\n\
          check = \"web\"\n{ENDPOINTS}[service.canonical]\nnames = [\"cname.example.com\"]\n\
-         policy = \"random\"\nendpoints = [{{ site = \"tokyo\", cname = \"there.example.org\" }}]\n"
+         policy = \"random\"\nendpoints = [{{ site = \"tokyo\", cname = \"there.example.org\" }}]\n\
+         [service.sip]\nnames = [\"_sip._tcp.example.com\"]\npolicy = \"weighted\"\nendpoints = [\n\
+         {{ site = \"tokyo\", srv = \"mail.example.com\", port = 5060, weight = 2 }},\n\
+         {{ site = \"tokyo\", srv = \"geo-proximity.example.com\", port = 5060 }}]\n"
     );
     let org = "$TTL 120\n@ SOA a b 1 2 3 4 5\n@ NS ns1.example.com.\nthere A 192.0.2.90\n";
     let files = MemoryFiles::default()
@@ -139,13 +142,16 @@ fn with_options(mut packet: Vec<u8>, options: &[u8]) -> Vec<u8> {
 fn questions() -> Vec<(Vec<u8>, u8, u8)> {
     const A: u16 = 1;
     const AAAA: u16 = 28;
+    const SRV: u16 = 33;
+    const HTTPS: u16 = 65;
     let mut all = Vec::new();
     for policy in POLICIES {
         // Only one endpoint a site has a family, and geo-proximity keeps to one site, as
         // failover does.
         let count = if ["geo-proximity", "failover"].contains(&policy) { 1 } else { 2 };
         for name in [format!("{policy}.example.com"), format!("X.{policy}.eXample.com")] {
-            for rtype in [A, AAAA] {
+            for rtype in [A, AAAA, HTTPS] {
+                let count = if rtype == HTTPS { 1 } else { count };
                 all.push((query(&name, rtype, None), 0, count));
                 for subnet in [
                     &[][..],
@@ -165,6 +171,10 @@ fn questions() -> Vec<(Vec<u8>, u8, u8)> {
         ("unknown.example.com", A, 0, 2),
         ("cname.example.com", A, 0, 2),
         ("weighted.example.com", 16, 0, 0),
+        ("cname.example.com", HTTPS, 0, 1),
+        ("alias.example.com", HTTPS, 0, 2),
+        ("_sip._tcp.example.com", SRV, 0, 2),
+        ("_sip._tcp.example.com", A, 0, 0),
         ("static.example.com", A, 0, 1),
         ("STATIC.example.com", AAAA, 0, 0),
         ("x.y.wild.example.com", A, 0, 1),

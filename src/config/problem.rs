@@ -111,6 +111,16 @@ pub enum Problem {
     NoAffinityGroup,
     #[error("no port to probe: neither this endpoint nor check `{check}` names one")]
     NoProbePort { check: String },
+    #[error("the server's name is not looked up, so it cannot be probed itself")]
+    ServerWithoutProbe,
+    #[error("a service has either servers (`srv`) or addresses and CNAMEs, not both")]
+    ServersAndOthers,
+    #[error("`no_default_alpn` without `alpn` leaves no protocol to speak")]
+    NoProtocolLeft,
+    #[error("`{0}` is not a name of this service, which has no address of it to tell")]
+    HintsOfOthers(String),
+    #[error("`{0}` is mandatory, but not given")]
+    MandatoryAbsent(&'static str),
     #[error("`{0}` is the apex of its zone, where no CNAME can stand")]
     AliasAtApex(String),
     #[error("`{0}` is a name of this very service")]
@@ -185,7 +195,13 @@ impl Problem {
             Self::NoLocation { site } => {
                 format!("add `location = [LATITUDE, LONGITUDE]` to [site.{site}]")
             }
-            Self::AliasWithoutProbe => "add `probe = \"ADDRESS:PORT\"`".to_owned(),
+            Self::AliasWithoutProbe | Self::ServerWithoutProbe => {
+                "add `probe = \"ADDRESS:PORT\"`".to_owned()
+            }
+            Self::ServersAndOthers => "make a service of each kind".to_owned(),
+            Self::NoProtocolLeft => "add `alpn`, such as [\"h2\", \"h3\"]".to_owned(),
+            Self::HintsOfOthers(_) => "leave `hints` out".to_owned(),
+            Self::MandatoryAbsent(_) => "give it, or take it out of `mandatory`".to_owned(),
             Self::ProbeWithoutCheck => "add `check` to the service, or drop `probe`".to_owned(),
             Self::PortOfSeveral => "write the address alone".to_owned(),
             Self::NoAffinityGroup => "add `affinity_group`, or drop `group_health`".to_owned(),
@@ -255,6 +271,7 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
         "endpoints" => "add `endpoints = [{ site = \"SITE\", address = \"ADDRESS\" }]`",
         "site" => "add `site = \"SITE\"`",
         "type" => "add `type = \"http\"`, \"https\" or \"tcp\"",
+        "port" => "add `port`, the one the server listens on",
         "file" => "add `file`, the path of the zone's master file",
         "address" => "add `address`, one of `server.listen`",
         "allow_query" => "add `allow_query`, such as [\"192.0.2.0/24\"]",

@@ -3,10 +3,13 @@
 //!
 //! Aliases are followed through every zone held here, a loop is left at its first
 //! repetition, and the response code is that of the last name reached (RFC 6604, section
-//! 3). Nothing here reads or writes packets' fixed parts: that is `wire`.
+//! 3). Nothing here reads or writes packets' fixed parts: that is `wire`. HTTPS, SVCB and SRV
+//! records made for a service are in [`synthesis`].
+
+mod synthesis;
 
 use crate::catalog::ServiceEntry;
-use crate::model::{Family, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId};
+use crate::model::{Family, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId, WireName};
 use crate::steer::{self, Decision, Outcome, Picks, Reason};
 use crate::wire::{Answered, ExtendedError, Query, Rcode, ResponseWriter, Section};
 use crate::world::Snapshot;
@@ -32,6 +35,8 @@ pub(super) struct Scratch {
     pub(super) decided: Option<(ServiceId, Decision)>,
     /// Whom it chose.
     pub(super) picks: Picks,
+    /// The data of a record made for this answer.
+    rdata: Vec<u8>,
     random: Random,
 }
 
@@ -89,6 +94,17 @@ pub(super) struct Chased {
     pub(super) answered: Answered,
     /// What the reply is about.
     pub(super) subject: Subject,
+}
+
+/// What a decision is for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose<'a> {
+    /// The answer at the name reached: it takes a turn where the service rotates.
+    Answer,
+    /// What would be answered there, or at this name of the service.
+    Hint(Option<&'a WireName>),
+    /// What would be answered at the host in `Scratch::additional`.
+    Additional,
 }
 
 /// What one lookup leads to.
@@ -375,23 +391,47 @@ impl<'a, 'b> Chase<'a, 'b> {
         let snapshot = self.snapshot;
         let entry = snapshot.service(id);
         let qtype = self.query.qtype;
+        if let Some(binding) = entry.binding(qtype) {
+            return self.bind(zone, id, binding);
+        }
         let Some(family) = entry.steering.family_asked(qtype) else {
             return self.negative(zone, Rcode::NoError, None);
         };
-        let (entry, decision) = self.decide(id, family);
+        let (entry, decision) = self.decide(id, family, Purpose::Answer);
         self.bits_read = self.bits_read.max(decision.scope);
         match decision.outcome {
+            Outcome::Chosen if entry.steering.is_server() => self.servers(entry, decision.ttl),
             Outcome::Chosen => self.chosen(zone, entry, decision.ttl),
+            outcome => self.without_answer(zone, outcome),
+        }
+    }
+
+    /// A decision that chose nobody.
+    fn without_answer(&mut self, zone: &Zone, outcome: Outcome) -> Step {
+        match outcome {
             Outcome::NoData { ttl_cap } => self.negative(zone, Rcode::NoError, ttl_cap),
             Outcome::ServFail => Step::Done(Rcode::ServFail),
             Outcome::Refused => Step::Done(Rcode::Refused),
+            Outcome::Chosen => unreachable!("whoever was chosen is answered"),
         }
     }
 
     /// Decides, and goes on with the service chosen where an endpoint is one; none leads back to
     /// itself. Returns the one that answers, and what came of it all.
-    fn decide(&mut self, id: ServiceId, family: Family) -> (&'a ServiceEntry, Decision) {
+    fn decide(
+        &mut self,
+        id: ServiceId,
+        family: Family,
+        purpose: Purpose<'a>,
+    ) -> (&'a ServiceEntry, Decision) {
         let snapshot = self.snapshot;
+        let Scratch { additional, random, picks, decided, .. } = &mut *self.scratch;
+        let name = match purpose {
+            Purpose::Answer | Purpose::Hint(None) => self.name.as_wire(),
+            Purpose::Hint(Some(name)) => name.as_wire(),
+            Purpose::Additional => additional.as_wire(),
+        };
+        let takes_turns = matches!(purpose, Purpose::Answer);
         let (mut id, mut outer) = (id, None);
         loop {
             let entry = snapshot.service(id);
@@ -400,25 +440,25 @@ impl<'a, 'b> Chase<'a, 'b> {
                 timeout_seconds: sticky.timeout_seconds,
                 now: (self.instance.since_start)().as_secs() as u32,
             });
-            let random = &mut self.scratch.random;
-            let mut dice = LiveDice { turns: &entry.turns, random, memory };
+            let turns = takes_turns.then_some(&*entry.turns);
+            let mut dice = LiveDice { turns, random, memory };
             let decision = steer::decide(
                 &entry.steering,
                 snapshot.standing(id, family),
                 family,
                 &self.asker.client,
-                self.name.as_wire(),
+                name,
                 &mut dice,
-                &mut self.scratch.picks,
+                picks,
             );
             let decision = match &outer {
                 Some(outer) => decision.below(outer),
                 None => decision,
             };
-            match entry.steering.nested(&self.scratch.picks) {
+            match entry.steering.nested(picks) {
                 Some(nested) => (id, outer) = (nested, Some(decision)),
                 None => {
-                    self.scratch.decided = Some((id, decision));
+                    *decided = Some((id, decision));
                     return (entry, decision);
                 }
             }
@@ -441,7 +481,8 @@ impl<'a, 'b> Chase<'a, 'b> {
             return self.negative(zone, Rcode::NoError, Some(ttl));
         }
         let owner = owner_of(&self.scratch.trail, self.name);
-        let fitted = self.writer.addresses(owner, service.addresses(&self.scratch.picks), ttl);
+        let addresses = service.addresses(&self.scratch.picks);
+        let fitted = self.writer.addresses(Section::Answer, owner, addresses, ttl);
         self.truncate_unless(fitted);
         Step::Done(Rcode::NoError)
     }

@@ -27,7 +27,8 @@ impl Random {
 
 /// The dice of one decision.
 pub(super) struct LiveDice<'a> {
-    pub(super) turns: &'a Turns,
+    /// Where rotations are; `None` takes any turn of theirs and counts none.
+    pub(super) turns: Option<&'a Turns>,
     pub(super) random: &'a mut Random,
     pub(super) memory: Option<Memory<'a>>,
 }
@@ -42,7 +43,10 @@ pub(super) struct Memory<'a> {
 
 impl Dice for LiveDice<'_> {
     fn turn(&mut self, slot: usize) -> u64 {
-        self.turns.take(slot)
+        match self.turns {
+            Some(turns) => turns.take(slot),
+            None => self.random.next(),
+        }
     }
 
     fn random(&mut self) -> u64 {

@@ -1,5 +1,8 @@
 //! Whole queries to whole replies, where a rule is about the message and not about a part.
 
+mod affinity;
+mod synthesis;
+
 use std::path::Path;
 use std::time::SystemTime;
 

@@ -135,6 +135,9 @@ fn endpoint(endpoint: &EndpointPlan, site: &str) -> String {
         EndpointTarget::Address(address) => write!(line, "address = \"{address}\""),
         EndpointTarget::Alias(alias) => write!(line, "cname = {}", name(alias)),
         EndpointTarget::Service(nested) => write!(line, "service = {}", quoted(&nested.name)),
+        EndpointTarget::Server(server) => {
+            write!(line, "srv = {}, port = {}", name(&server.name), server.port)
+        }
     };
     if endpoint.weight != 1 {
         let _ = write!(line, ", weight = {}", endpoint.weight);

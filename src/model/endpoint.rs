@@ -97,6 +97,25 @@ pub enum EndpointTarget {
     Alias(WireName),
     /// Whatever another service answers.
     Service(NestedService),
+    /// An SRV record.
+    Server(Server),
+}
+
+/// A host and the port something listens on there (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// The host's name.
+    pub name: WireName,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Server {
+    /// `sip1.example.com:5060`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.to_string();
+        write!(f, "{}:{}", name.trim_end_matches('.'), self.port)
+    }
 }
 
 /// A service that is an endpoint of another.
@@ -112,6 +131,8 @@ pub struct NestedService {
     pub has_alias: bool,
     /// Whether it answers with nothing else.
     pub is_alias: bool,
+    /// Whether it answers with SRV records.
+    pub is_server: bool,
 }
 
 impl fmt::Display for EndpointTarget {
@@ -120,6 +141,7 @@ impl fmt::Display for EndpointTarget {
             Self::Address(address) => address.fmt(f),
             Self::Alias(name) => name.fmt(f),
             Self::Service(nested) => write!(f, "service {}", nested.name),
+            Self::Server(server) => server.fmt(f),
         }
     }
 }
@@ -127,7 +149,7 @@ impl fmt::Display for EndpointTarget {
 /// The two families a service is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
-    /// A records.
+    /// A records; SRV records are decided here too.
     V4,
     /// AAAA records.
     V6,
@@ -161,6 +183,7 @@ impl Family {
             EndpointTarget::Address(address) => Self::of(*address) == self,
             EndpointTarget::Alias(_) => true,
             EndpointTarget::Service(nested) => nested.has_family[self.index()],
+            EndpointTarget::Server(_) => self == Self::V4,
         }
     }
 }

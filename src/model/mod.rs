@@ -17,8 +17,8 @@ mod ttl;
 
 pub use client::{ClientNet, fold_embedded_v4, is_unroutable};
 pub use endpoint::{
-    AdminState, EndpointTarget, Family, NestedService, ServiceId, Site, SiteId, TargetId, Weight,
-    WeightError,
+    AdminState, EndpointTarget, Family, NestedService, Server, ServiceId, Site, SiteId, TargetId,
+    Weight, WeightError,
 };
 pub use exchange::Exchange;
 pub use files::{Files, MemoryFiles, ReadFile, digest};

@@ -14,6 +14,7 @@
 //! through [`Dice`].
 
 mod assess;
+mod both;
 mod decide;
 mod dice;
 mod draw;
@@ -43,6 +44,7 @@ mod weighted;
 mod fixture;
 
 pub use assess::{Conditions, assess, stand};
+pub use both::{Both, Half, both};
 pub use decide::{Decision, Outcome, decide};
 pub use dice::{Dice, FirstTurn, Turns};
 pub use endpoint::{Capacity, Endpoint, Shed};

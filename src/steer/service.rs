@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::geo::latency::LatencyMap;
 use crate::geo::{ClientMap, GeoMap, RankingSpec};
 use crate::model::{
-    ClientNet, EndpointTarget, Family, Prefix, RecordType, ServiceId, SiteId, TtlRange, WireName,
+    ClientNet, EndpointTarget, Family, Prefix, RecordType, Server, ServiceId, SiteId, TtlRange,
+    WireName,
 };
 
 use super::{Endpoint, Picks, Policy, Shed, SiteRules, Sticky, WithinSite};
@@ -160,7 +161,7 @@ impl Service {
         self.endpoints.iter().all(|e| match &e.target {
             EndpointTarget::Alias(_) => true,
             EndpointTarget::Service(nested) => nested.is_alias,
-            EndpointTarget::Address(_) => false,
+            EndpointTarget::Address(_) | EndpointTarget::Server(_) => false,
         })
     }
 
@@ -169,9 +170,18 @@ impl Service {
         let has_alias = |e: &Endpoint| match &e.target {
             EndpointTarget::Alias(_) => true,
             EndpointTarget::Service(nested) => nested.has_alias,
-            EndpointTarget::Address(_) => false,
+            EndpointTarget::Address(_) | EndpointTarget::Server(_) => false,
         };
         self.endpoints.iter().any(has_alias) || self.all_down.has_alias()
+    }
+
+    /// Whether it answers with SRV records: then all its endpoints do.
+    pub fn is_server(&self) -> bool {
+        self.endpoints.first().is_some_and(|e| match &e.target {
+            EndpointTarget::Server(_) => true,
+            EndpointTarget::Service(nested) => nested.is_server,
+            EndpointTarget::Address(_) | EndpointTarget::Alias(_) => false,
+        })
     }
 
     /// Whether the service has anything for a family, healthy or not.
@@ -183,6 +193,8 @@ impl Service {
     ///
     /// | QTYPE | family |
     /// |---|---|
+    /// | SRV, ANY where the endpoints are servers | IPv4 |
+    /// | any other there | none |
     /// | A | IPv4 |
     /// | AAAA | IPv6 |
     /// | ANY | the first the service has (RFC 8482, section 4.1) |
@@ -191,6 +203,8 @@ impl Service {
     /// | other | none: the answer is NODATA |
     pub fn family_asked(&self, qtype: RecordType) -> Option<Family> {
         match qtype {
+            RecordType::SRV | RecordType::ANY if self.is_server() => Some(Family::V4),
+            _ if self.is_server() => None,
             RecordType::A => Some(Family::V4),
             RecordType::AAAA => Some(Family::V6),
             RecordType::ANY if self.has_family(Family::V4) => Some(Family::V4),
@@ -206,7 +220,7 @@ impl Service {
     pub fn alias(&self, picks: &Picks) -> Option<&WireName> {
         match self.target(*picks.as_slice().first()?) {
             EndpointTarget::Alias(name) => Some(name),
-            EndpointTarget::Address(_) | EndpointTarget::Service(_) => None,
+            _ => None,
         }
     }
 
@@ -215,7 +229,7 @@ impl Service {
     pub fn nested(&self, picks: &Picks) -> Option<ServiceId> {
         match self.target(*picks.as_slice().first()?) {
             EndpointTarget::Service(nested) => Some(nested.id),
-            EndpointTarget::Address(_) | EndpointTarget::Alias(_) => None,
+            _ => None,
         }
     }
 
@@ -223,7 +237,7 @@ impl Service {
     pub fn nested_services(&self) -> impl Iterator<Item = ServiceId> {
         self.endpoints.iter().filter_map(|endpoint| match &endpoint.target {
             EndpointTarget::Service(nested) => Some(nested.id),
-            EndpointTarget::Address(_) | EndpointTarget::Alias(_) => None,
+            _ => None,
         })
     }
 
@@ -231,7 +245,21 @@ impl Service {
     pub fn addresses<'s>(&'s self, picks: &'s Picks) -> impl Iterator<Item = IpAddr> {
         picks.as_slice().iter().filter_map(|&index| match self.target(index) {
             EndpointTarget::Address(address) => Some(*address),
-            EndpointTarget::Alias(_) | EndpointTarget::Service(_) => None,
+            _ => None,
+        })
+    }
+
+    /// The servers among these picks, each with the endpoint it is.
+    pub fn servers<'s>(
+        &'s self,
+        picks: &'s Picks,
+    ) -> impl Iterator<Item = (&'s Endpoint, &'s Server)> {
+        picks.as_slice().iter().filter_map(|&index| {
+            let endpoint = self.endpoint(index)?;
+            match &endpoint.target {
+                EndpointTarget::Server(server) => Some((endpoint, server)),
+                _ => None,
+            }
         })
     }
 
@@ -240,6 +268,12 @@ impl Service {
         match picks.as_slice().first().map(|first| self.target(*first)) {
             Some(alone @ (EndpointTarget::Alias(_) | EndpointTarget::Service(_))) => {
                 vec![alone.to_string()]
+            }
+            Some(EndpointTarget::Server(_)) => {
+                let servers = self.servers(picks).map(|(endpoint, Server { name, port })| {
+                    format!("{} {} {port} {name}", endpoint.tier, endpoint.weight.get())
+                });
+                servers.collect()
             }
             _ => self.addresses(picks).map(|address| address.to_string()).collect(),
         }

@@ -4,6 +4,7 @@
 //! 6891, RFC 7871); the writer puts whole RRsets or nothing, never beyond its limit, and
 //! compresses names. Neither allocates per message.
 
+mod binding;
 mod cookie;
 mod edns;
 mod extended_error;
@@ -13,6 +14,7 @@ mod reply_opt;
 mod response;
 mod tsig;
 
+pub use binding::{Binding, BindingParameters, BindingTarget, MandatoryKey};
 pub use cookie::{CheckedCookie, Cookie, CookieSecrets, Proof};
 pub use edns::{ClientSubnet, Edns};
 pub use extended_error::ExtendedError;

@@ -212,6 +212,7 @@ impl<'b> ResponseWriter<'b> {
     #[must_use]
     pub fn addresses(
         &mut self,
+        section: Section,
         owner: Option<&[u8]>,
         addresses: impl Iterator<Item = IpAddr>,
         ttl: u32,
@@ -219,8 +220,8 @@ impl<'b> ResponseWriter<'b> {
         let mark = self.mark();
         for address in addresses {
             let fitted = match address {
-                IpAddr::V4(v4) => self.address(owner, RecordType::A, ttl, v4.octets()),
-                IpAddr::V6(v6) => self.address(owner, RecordType::AAAA, ttl, v6.octets()),
+                IpAddr::V4(v4) => self.address(section, owner, RecordType::A, ttl, v4.octets()),
+                IpAddr::V6(v6) => self.address(section, owner, RecordType::AAAA, ttl, v6.octets()),
             };
             if !fitted {
                 self.undo(mark);
@@ -232,13 +233,14 @@ impl<'b> ResponseWriter<'b> {
 
     fn address<const N: usize>(
         &mut self,
+        section: Section,
         owner: Option<&[u8]>,
         rtype: RecordType,
         ttl: u32,
         octets: [u8; N],
     ) -> bool {
         if owner.is_some() {
-            return self.record(Section::Answer, owner, rtype, ttl, &octets);
+            return self.record(section, owner, rtype, ttl, &octets);
         }
         let mut head = record_head(QUESTION_POINTER, rtype, CLASS_IN, ttl);
         head[11] = N as u8;
@@ -246,7 +248,7 @@ impl<'b> ResponseWriter<'b> {
         if fits {
             self.out.extend_from_slice(&head);
             self.out.extend_from_slice(&octets);
-            self.counts[Section::Answer as usize] += 1;
+            self.counts[section as usize] += 1;
         }
         fits
     }

@@ -40,8 +40,8 @@ pub(super) struct Explain {
     /// several times.
     #[arg(long, value_name = "ADDRESS[/LENGTH]", required = true)]
     client: Vec<Client>,
-    /// Take an endpoint (by address or CNAME target) or a whole site to be down. May be
-    /// given several times.
+    /// Take an endpoint (by address, CNAME target or server's name) or a whole site to be
+    /// down. May be given several times.
     #[arg(long, value_name = "ENDPOINT|SITE")]
     down: Vec<String>,
     /// Print JSON, one object per client and line.

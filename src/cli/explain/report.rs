@@ -1,5 +1,7 @@
 //! The whole explanation as data; its JSON form is the interface of `--json`.
 
+mod binding;
+
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -10,8 +12,8 @@ use crate::engine::client_of;
 use crate::geo::{Database, OverrideTarget, distances};
 use crate::health::{Condition, Health, HealthTable, Saved, TargetStatus};
 use crate::model::{
-    ClientNet, Coordinates, Family, Files, LookupName, RecordType, ServiceId, SiteId, TargetId,
-    WireName,
+    ClientNet, Coordinates, EndpointTarget, Family, Files, LookupName, RecordType, ServiceId,
+    SiteId, TargetId, WireName,
 };
 use crate::steer::{
     self, Assessment, Conditions, Decision, Endpoint, Fate, FirstTurn, Loads, Outcome, Picks,
@@ -109,8 +111,12 @@ pub(super) struct CandidateReport {
 /// Whether a word on the command line means this endpoint.
 pub(super) fn is_endpoint(endpoint: &Endpoint, word: &str) -> bool {
     let target = endpoint.target.to_string();
+    let host = match &endpoint.target {
+        EndpointTarget::Server(server) => server.name.to_string(),
+        _ => target.clone(),
+    };
     target == word
-        || target.trim_end_matches('.') == word.trim_end_matches('.')
+        || host.trim_end_matches('.') == word.trim_end_matches('.')
         || word.parse::<IpAddr>().is_ok_and(|address| target == address.to_string())
 }
 
@@ -351,7 +357,9 @@ impl Report {
             self.go_on(nested);
             return Ok(());
         }
-        let alias = self.choice.first().filter(|text| text.parse::<IpAddr>().is_err());
+        // Only records with data beside a name have spaces.
+        let is_name = |text: &&String| text.parse::<IpAddr>().is_err() && !text.contains(' ');
+        let alias = self.choice.first().filter(is_name);
         let Some(alias) = alias.and_then(|text| text.parse::<WireName>().ok()) else {
             return Ok(());
         };
@@ -405,18 +413,16 @@ impl Report {
             Some(rule) => format!("rule {} of the geo map", rule + 1),
             None => "no rule of the geo map: its default".to_owned(),
         });
+        if let Some(binding) = entry.binding(qtype) {
+            return self.bind(setting, entry, binding, name, client);
+        }
         let Some(family) = service.family_asked(qtype) else {
             self.rcode = "NOERROR".to_owned();
             self.reason = "a service has nothing of this type".to_owned();
             return;
         };
-        let assessment = steer::assess(&service, family, service.lists_of(client), setting);
-        let standing = &steer::stand(&service, family, setting);
-        let wire = name.as_wire();
-        let (mut dice, mut picks) = (FirstTurn, Picks::default());
-        let decision =
-            steer::decide(&service, standing, family, &client, wire, &mut dice, &mut picks);
-        let shares = steer::shares(&service, standing, family, client, wire);
+        let Seen { assessment, decision, picks, shares } =
+            see(setting, &service, family, client, name.as_wire());
         self.candidates = candidates(setting, &service, &assessment, &shares);
         self.rotates = shares.len() > 1;
         self.say(&service, &decision, &picks, &assessment.standing);
@@ -453,17 +459,45 @@ impl Report {
     ) {
         self.reason = in_words(decision.reason, standing);
         self.scope = decision.scope;
-        self.rcode = match decision.outcome {
-            Outcome::Chosen => {
-                self.choice = service.shown(picks);
-                self.ttl = Some(decision.ttl);
-                "NOERROR"
-            }
-            Outcome::NoData { .. } => "NOERROR",
-            Outcome::ServFail => "SERVFAIL",
-            Outcome::Refused => "REFUSED",
+        if decision.outcome == Outcome::Chosen {
+            self.choice = service.shown(picks);
+            self.ttl = Some(decision.ttl);
         }
-        .to_owned();
+        self.rcode = code_of(decision.outcome).to_owned();
+    }
+}
+
+/// What the functions that serve say of a service.
+struct Seen {
+    assessment: Assessment,
+    decision: Decision,
+    picks: Picks,
+    /// How often each is first.
+    shares: Vec<(u16, f64)>,
+}
+
+/// Has a service assessed and its first turn decided.
+fn see(
+    setting: &Setting<'_>,
+    service: &steer::Service,
+    family: Family,
+    client: ClientNet,
+    name: &[u8],
+) -> Seen {
+    let assessment = steer::assess(service, family, service.lists_of(client), setting);
+    let standing = &steer::stand(service, family, setting);
+    let mut picks = Picks::default();
+    let mut dice = FirstTurn;
+    let decision = steer::decide(service, standing, family, &client, name, &mut dice, &mut picks);
+    let shares = steer::shares(service, standing, family, client, name);
+    Seen { assessment, decision, picks, shares }
+}
+
+fn code_of(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Chosen | Outcome::NoData { .. } => "NOERROR",
+        Outcome::ServFail => "SERVFAIL",
+        Outcome::Refused => "REFUSED",
     }
 }
 

@@ -16,6 +16,7 @@ struct Facts {
     has_family: [bool; 2],
     has_alias: bool,
     is_alias: bool,
+    is_server: bool,
     depth: u16,
 }
 
@@ -37,6 +38,11 @@ impl Nesting {
         self.facts[id.0 as usize].has_alias
     }
 
+    /// Whether a service answers with SRV records.
+    pub(super) fn is_server(&self, id: ServiceId) -> bool {
+        self.facts[id.0 as usize].is_server
+    }
+
     /// How many services lie below a service, one below the other.
     pub(super) fn depth(&self, id: ServiceId) -> u16 {
         self.facts[id.0 as usize].depth
@@ -45,8 +51,8 @@ impl Nesting {
     /// A service as an endpoint of another.
     pub(super) fn endpoint(&self, name: &str) -> NestedService {
         let id = self.by_name[name];
-        let Facts { has_family, has_alias, is_alias, .. } = self.facts[id.0 as usize];
-        NestedService { name: name.into(), id, has_family, has_alias, is_alias }
+        let Facts { has_family, has_alias, is_alias, is_server, .. } = self.facts[id.0 as usize];
+        NestedService { name: name.into(), id, has_family, has_alias, is_alias, is_server }
     }
 }
 
@@ -61,18 +67,32 @@ fn learn(
     }
     let service = &services[at];
     let has_alias = service.may_answer_alias();
-    let mut all = Facts { has_family: [false; 2], has_alias, is_alias: true, depth: 0 };
+    let mut all =
+        Facts { has_family: [false; 2], has_alias, is_alias: true, is_server: false, depth: 0 };
     for endpoint in &service.endpoints {
         let one = match &endpoint.target.value {
             TargetSpec::Address(address) => Facts {
                 has_family: Family::BOTH.map(|family| family == Family::of(*address)),
                 has_alias: false,
                 is_alias: false,
+                is_server: false,
                 depth: 0,
             },
-            TargetSpec::Alias(_) => {
-                Facts { has_family: [true; 2], has_alias: true, is_alias: true, depth: 0 }
-            }
+            TargetSpec::Alias(_) => Facts {
+                has_family: [true; 2],
+                has_alias: true,
+                is_alias: true,
+                is_server: false,
+                depth: 0,
+            },
+            // SRV records are decided as IPv4 is.
+            TargetSpec::Server(_) => Facts {
+                has_family: [true, false],
+                has_alias: false,
+                is_alias: false,
+                is_server: true,
+                depth: 0,
+            },
             TargetSpec::Service(name) => {
                 let below = learn(by_name[name].0 as usize, services, by_name, known);
                 Facts { depth: below.depth + 1, ..below }
@@ -83,6 +103,7 @@ fn learn(
         }
         all.has_alias |= one.has_alias;
         all.is_alias &= one.is_alias;
+        all.is_server |= one.is_server;
         all.depth = all.depth.max(one.depth);
     }
     known[at] = Some(all);

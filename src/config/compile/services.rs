@@ -13,9 +13,10 @@ use crate::geo::{ClientMap, ClientMapSpec};
 use crate::health::{Check, Target, TargetKey};
 use crate::model::{AdminState, EndpointTarget, ServiceId, SiteId};
 use crate::steer::{
-    AllDown, Endpoint, Geography, HashKey, Pins, Service, Shed, SiteOrder, SiteRules, Turns,
-    stable_id,
+    AllDown, Endpoint, Geography, HashKey, MAX_ANSWERS, Pins, Service, Shed, SiteOrder, SiteRules,
+    Turns, stable_id,
 };
+use crate::wire::Binding;
 
 use super::client_maps::{self, Views};
 use super::conditions::Targets;
@@ -84,6 +85,7 @@ fn compile_one(
             TargetSpec::Address(address) => EndpointTarget::Address(*address),
             TargetSpec::Alias(name) => EndpointTarget::Alias(name.clone()),
             TargetSpec::Service(name) => EndpointTarget::Service(nesting.endpoint(name)),
+            TargetSpec::Server(server) => EndpointTarget::Server(server.clone()),
         };
         endpoint_ids.push(stable_id(&format!("{}/{target}", site_name(site))));
         endpoints.push(Endpoint {
@@ -133,7 +135,7 @@ fn compile_one(
         endpoint_ids,
         sites,
         ttl: service.ttl,
-        max_answers: usize::from(service.max_answers),
+        max_answers: max_answers(service, nesting.is_server(id)),
         all_down: all_down(&service.all_down),
         min_healthy: steering.min_healthy,
         panic_threshold: steering.panic_threshold,
@@ -151,7 +153,16 @@ fn compile_one(
     let turns = Arc::new(Turns::new(steering.turn_slots()));
     let names = service.names.iter().map(|name| name.value.clone()).collect();
     let pins = steering.sticky.map(|sticky| (sticky, Arc::new(Pins::new(sticky.table_size))));
-    ServiceEntry { steering, names, turns, pins, depth: nesting.depth(id) }
+    let [https, svcb] = [&service.https, &service.svcb].map(|binding| {
+        binding.as_ref().map(|binding| Box::new(Binding::new(binding.parameters.clone())))
+    });
+    ServiceEntry { steering, names, turns, pins, depth: nesting.depth(id), https, svcb }
+}
+
+/// One address unless told, but every server: their records say themselves who comes first.
+fn max_answers(service: &ServiceSpec, is_server: bool) -> usize {
+    let unless_told = if is_server { MAX_ANSWERS } else { 1 };
+    service.max_answers.map_or(unless_told, usize::from)
 }
 
 /// The rules of a map, with the sites that a service has.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, ZoneSource};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Spanned;
-use crate::config::spec::{ServiceSpec, ZoneSpec};
+use crate::config::spec::{ServiceSpec, ZoneSpec, made_types};
 use crate::model::{Files, RecordType, ServiceId, WireName};
 use crate::zone::{Zone, ZoneError, ZoneTable, read_master_file};
 
@@ -41,7 +41,7 @@ pub(super) fn compile(
     let mut compiled = Compiled::default();
     let mut complete = true;
     for (zone, names) in zones.iter().zip(&names) {
-        match compile_one(work, zone, names, nesting, previous) {
+        match compile_one(work, zone, services, names, nesting, previous) {
             Ok((tree, source)) => {
                 compiled.table.insert(tree);
                 compiled.sources.insert(zone.name.value.clone(), source);
@@ -61,6 +61,7 @@ pub(super) fn compile(
 fn compile_one(
     work: &mut Work<'_>,
     spec: &ZoneSpec,
+    services: &[ServiceSpec],
     names: &[(WireName, ServiceId)],
     nesting: &Nesting,
     previous: Option<&Catalog>,
@@ -70,7 +71,8 @@ fn compile_one(
         Some(kept) => kept,
         None => build(work, spec, names)?,
     };
-    let errors = crowded_aliases(&zone, names, nesting, path);
+    let mut errors = crowded_aliases(&zone, names, nesting, path);
+    errors.extend(made_twice(&zone, names, services, nesting, path));
     if errors.is_empty() { Ok((zone, source)) } else { Err(errors) }
 }
 
@@ -146,6 +148,45 @@ fn crowded_aliases(
             service: Some(id),
         })
         .collect()
+}
+
+/// Names whose service makes records of a type that the zone file has there, too: only one of
+/// them could be answered.
+fn made_twice(
+    zone: &Zone,
+    names: &[(WireName, ServiceId)],
+    services: &[ServiceSpec],
+    nesting: &Nesting,
+    file: &Path,
+) -> Vec<ZoneError> {
+    let mut made: HashMap<(&WireName, RecordType), (ServiceId, String)> = HashMap::new();
+    for (name, id) in names {
+        let service = &services[id.0 as usize];
+        for (rtype, key, _) in made_types(service) {
+            let maker = format!("[service.{}.{key}]", service.name.value);
+            made.insert((name, rtype), (*id, maker));
+        }
+        if nesting.is_server(*id) {
+            let maker = format!("[service.{}]", service.name.value);
+            made.insert((name, RecordType::SRV), (*id, maker));
+        }
+    }
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let twice = zone.rrsets().filter_map(|(owner, rrset)| {
+        let (id, maker) = made.get(&(owner, rrset.rtype()))?;
+        let rtype = rrset.rtype();
+        Some(ZoneError {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            message: format!("{owner} has {rtype} records in its zone file, and {maker} makes one"),
+            advice: Some("remove one of the two".to_owned()),
+            service: Some(*id),
+        })
+    });
+    twice.collect()
 }
 
 /// For every zone, in order, the names of services in it: each in the deepest zone above.

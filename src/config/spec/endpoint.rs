@@ -12,7 +12,7 @@ use crate::config::table::{Read, Table, Value};
 use crate::config::unique::Unique;
 use crate::config::value::{admin_state, domain_name, integer, record_address, spanned, word};
 use crate::geo::Selector;
-use crate::model::{AdminState, SiteId, Weight, WireName};
+use crate::model::{AdminState, Server, SiteId, Weight, WireName};
 
 /// One endpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,8 @@ pub enum TargetSpec {
     Alias(WireName),
     /// Whatever the service of this name answers; there is one, and none leads back to itself.
     Service(String),
+    /// An SRV record.
+    Server(Server),
 }
 
 impl fmt::Display for TargetSpec {
@@ -52,6 +54,7 @@ impl fmt::Display for TargetSpec {
             Self::Address(address) => address.fmt(f),
             Self::Alias(name) => name.fmt(f),
             Self::Service(name) => name.fmt(f),
+            Self::Server(server) => server.fmt(f),
         }
     }
 }
@@ -80,7 +83,8 @@ impl EndpointReader<'_> {
         let site = table.required("site", spanned(|value| self.sites.reference(value)));
         let site = site.and_then(|site| self.place(&table, &site).map(|()| site));
         let target = self.target(&mut table);
-        let weight = table.or("weight", Weight::DEFAULT, weight);
+        let weight = table.optional("weight", spanned(weight));
+        let weight = weight.and_then(|weight| fitting_weight(&table, weight, &target));
         let tier = table.or("tier", 0, integer(0u16..=u16::MAX));
         let probe = table.optional("probe", spanned(probe_address));
         let admin_state = table.or("admin_state", AdminState::Enabled, admin_state);
@@ -114,11 +118,14 @@ impl EndpointReader<'_> {
 
     fn target(&mut self, table: &mut Table<'_>) -> Read<Spanned<TargetSpec>> {
         let mut given: Vec<(&'static str, Read<Spanned<TargetSpec>>)> = Vec::new();
-        for key in ["address", "cname", "service"] {
+        let port = server_port(table);
+        for key in ["address", "cname", "service", "srv"] {
             given.extend(table.take(key).map(|value| {
                 let read = spanned(|value| match key {
                     "address" => record_address(value).map(TargetSpec::Address),
                     "cname" => alias(value).map(TargetSpec::Alias),
+                    "srv" => host(value)
+                        .and_then(|name| Ok(TargetSpec::Server(Server { name, port: port? }))),
                     _ => word(value).map(TargetSpec::Service),
                 })(&value);
                 (key, read)
@@ -175,8 +182,11 @@ impl EndpointReader<'_> {
         let address = match (probe, target) {
             (Some(probe), _) => probe.value.address,
             (None, Err(reported)) => return Err(*reported),
-            (None, Ok(target)) => match target.value {
-                TargetSpec::Address(address) => address,
+            (None, Ok(target)) => match &target.value {
+                TargetSpec::Address(address) => *address,
+                TargetSpec::Server(_) => {
+                    return Err(table.reader().report(&target.at, Problem::ServerWithoutProbe));
+                }
                 TargetSpec::Alias(_) | TargetSpec::Service(_) => {
                     return Err(table.reader().report(&target.at, Problem::AliasWithoutProbe));
                 }
@@ -190,6 +200,48 @@ fn weight(value: &Value<'_>) -> Read<Weight> {
     let number = integer(0u32..=Weight::MAX)(value)?;
     Weight::new(number.into())
         .map_err(|_| value.refuse(Problem::out_of_range(number, 0, Weight::MAX)))
+}
+
+/// The port of a server; any number for endpoints that are none.
+fn server_port(table: &mut Table<'_>) -> Read<u16> {
+    if table.has("srv") {
+        return table.required("port", integer(1u16..=u16::MAX));
+    }
+    table.refuse_keys(&["port"], |key| Problem::NotHere {
+        key,
+        wanted: "`srv`".to_owned(),
+        actual: "no server".to_owned(),
+    });
+    Ok(0)
+}
+
+/// A weight that goes into the record where the endpoint is a server (RFC 2782).
+fn fitting_weight(
+    table: &Table<'_>,
+    weight: Option<Spanned<Weight>>,
+    target: &Read<Spanned<TargetSpec>>,
+) -> Read<Weight> {
+    let Some(Spanned { value: weight, at }) = weight else { return Ok(Weight::DEFAULT) };
+    let is_server =
+        target.as_ref().is_ok_and(|target| matches!(target.value, TargetSpec::Server(_)));
+    match is_server && weight.get() > u16::MAX.into() {
+        true => Err(table.reader().report(&at, Problem::out_of_range(weight.get(), 0, u16::MAX))),
+        false => Ok(weight),
+    }
+}
+
+/// The name of a host that something listens on.
+fn host(value: &Value<'_>) -> Read<WireName> {
+    let name = alias(value)?;
+    match name == WireName::root() || name.is_wildcard() {
+        true => Err(value.refuse(Problem::Invalid {
+            what: "the name of a host",
+            value: name.to_string(),
+            reason: "a server has a name of its own".to_owned(),
+            advice: None,
+        })),
+        false => Ok(name),
+    }
 }
 
 /// Where an endpoint is probed.

@@ -27,6 +27,7 @@ mod server;
 mod service;
 mod site;
 mod steering;
+mod synthesis;
 mod tls_check;
 mod zone;
 
@@ -43,6 +44,7 @@ pub use server::{AdminSpec, EcsSpec, HealthSpec, LogSpec, ServerSpec};
 pub use service::{AllDown, LastResort, ServiceSpec};
 pub use site::SiteSpec;
 pub use steering::{Bias, SteeringSpec};
+pub use synthesis::{BindingSpec, made_types};
 pub use zone::ZoneSpec;
 
 use std::path::PathBuf;

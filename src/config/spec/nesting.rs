@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::endpoint::TargetSpec;
 use super::service::ServiceSpec;
+use super::synthesis;
 use super::zone::Zones;
 use crate::config::problem::Problem;
 use crate::config::source::{At, Spanned};
@@ -56,6 +57,10 @@ struct Below {
     depth: usize,
     /// Whether the service, or any below it, may answer with a CNAME.
     has_alias: bool,
+    /// Whether any endpoint of them is a server.
+    has_servers: bool,
+    /// Whether any is an address or a CNAME.
+    has_others: bool,
 }
 
 struct Walk<'w, 's> {
@@ -75,19 +80,33 @@ impl Walk<'_, '_> {
         visited[at] = Visit::UnderWay;
         path.push(at);
         let service = self.services[at];
-        let mut all = Below { depth: 0, has_alias: service.may_answer_alias() };
+        let mut all = Below {
+            depth: 0,
+            has_alias: service.may_answer_alias(),
+            has_servers: service.has_servers(),
+            has_others: service.has_others(),
+        };
         let mut outcome = Ok(());
         for (name, place) in nested_in(service) {
             match self.below(at, name, place, visited, path) {
                 Ok(one) => {
                     all.depth = all.depth.max(one.depth);
                     all.has_alias |= one.has_alias;
+                    let was_mixed = all.has_servers && all.has_others;
+                    all.has_servers |= one.has_servers;
+                    all.has_others |= one.has_others;
+                    if all.has_servers && all.has_others && !was_mixed {
+                        outcome = Err(self.reader.report(place, Problem::ServersAndOthers));
+                    }
                 }
                 Err(reported) => outcome = Err(reported),
             }
         }
         path.pop();
         visited[at] = Visit::Done(all);
+        if all.has_servers {
+            synthesis::refuse_bindings(service, self.reader)?;
+        }
         outcome.map(|()| all)
     }
 
@@ -116,15 +135,15 @@ impl Walk<'_, '_> {
         if path.len() > MAX_DEPTH {
             return Err(self.reader.report(place, too_deep));
         }
-        let Below { depth, has_alias } = self.visit(child, visited, path)?;
-        let depth = depth + 1;
+        let below = self.visit(child, visited, path)?;
+        let depth = below.depth + 1;
         if depth > MAX_DEPTH {
             return Err(self.reader.report(place, too_deep));
         }
-        if has_alias {
+        if below.has_alias {
             self.refuse_alias_at_apex(parent, place)?;
         }
-        Ok(Below { depth, has_alias })
+        Ok(Below { depth, ..below })
     }
 
     /// A CNAME cannot stand at the apex of a zone (RFC 1034, section 3.6.2), whoever makes it.

@@ -13,6 +13,7 @@ use super::geo_map::{GeoMapIndex, GeoMaps};
 use super::nesting;
 use super::site::Sites;
 use super::steering::{self, SteeringSpec};
+use super::synthesis::{self, BindingSpec};
 use super::zone::Zones;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
@@ -48,10 +49,15 @@ pub struct ServiceSpec {
     pub steering: SteeringSpec,
     /// How long answers may be kept.
     pub ttl: TtlRange,
-    /// How many addresses one answer holds at most.
-    pub max_answers: u8,
+    /// How many addresses or servers one answer holds at most; `None`: one address, and as many
+    /// servers as there are.
+    pub max_answers: Option<u8>,
     /// What is answered when nothing is up.
     pub all_down: AllDown,
+    /// The HTTPS record of its names.
+    pub https: Option<BindingSpec>,
+    /// The SVCB record of its names.
+    pub svcb: Option<BindingSpec>,
 }
 
 impl ServiceSpec {
@@ -60,6 +66,19 @@ impl ServiceSpec {
         let is_alias = |e: &EndpointSpec| matches!(e.target.value, TargetSpec::Alias(_));
         matches!(self.all_down, AllDown::LastResort(LastResort::Alias(_)))
             || self.endpoints.iter().any(is_alias)
+    }
+
+    /// Whether any endpoint is a server.
+    pub fn has_servers(&self) -> bool {
+        self.endpoints.iter().any(|e| matches!(e.target.value, TargetSpec::Server(_)))
+    }
+
+    /// Whether any answer of its own is made of addresses or a CNAME.
+    pub fn has_others(&self) -> bool {
+        let is_other = |e: &EndpointSpec| {
+            matches!(e.target.value, TargetSpec::Address(_) | TargetSpec::Alias(_))
+        };
+        matches!(self.all_down, AllDown::LastResort(_)) || self.endpoints.iter().any(is_other)
     }
 }
 
@@ -196,12 +215,16 @@ impl Services {
             table.refuse(Problem::NoAffinityGroup);
         }
         let ttl = table.or("ttl", default_ttl(), read_ttl);
-        let max_answers = table.or("max_answers", 1, integer(1u8..=32));
+        let max_answers = table.optional("max_answers", integer(1u8..=32));
         let all_down = read_all_down(&mut table);
+        let https = synthesis::read(&mut table, "https", &names);
+        let svcb = synthesis::read(&mut table, "svcb", &names);
         let aliases =
             check_aliases(&table, surroundings.known.zones, &names, &endpoints, &all_down);
+        let servers = synthesis::check_targets(&table, &endpoints, &all_down);
         table.finish()?;
         aliases?;
+        servers?;
         Ok(ServiceSpec {
             name,
             names: names?,
@@ -212,6 +235,8 @@ impl Services {
             ttl: ttl?,
             max_answers: max_answers?,
             all_down: all_down?,
+            https: https?,
+            svcb: svcb?,
         })
     }
 
@@ -403,7 +428,7 @@ fn check_aliases(
     let (Ok(names), Ok(endpoints)) = (names, endpoints) else { return Ok(()) };
     let aliases = endpoints.iter().flatten().filter_map(|endpoint| match &endpoint.target.value {
         TargetSpec::Alias(alias) => Some((alias, &endpoint.target.at)),
-        TargetSpec::Address(_) | TargetSpec::Service(_) => None,
+        _ => None,
     });
     let last_resort = match all_down {
         Ok(AllDown::LastResort(LastResort::Alias(alias))) => Some((&alias.value, &alias.at)),

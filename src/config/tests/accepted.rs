@@ -15,6 +15,7 @@ use crate::health::{
 };
 use crate::model::{AdminState, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
+use crate::wire::{BindingParameters, BindingTarget, MandatoryKey};
 
 fn spec(from: &str, to: &str) -> Spec {
     match read_octets(changed(from, to)) {
@@ -45,7 +46,8 @@ fn defaults_are_filled_in() {
     assert_eq!((check.schedule, check.rise_fall), (Schedule::default(), RiseFall::default()));
     let service = &spec.services[0];
     assert_eq!(service.ttl, TtlRange::new(30, 30).unwrap());
-    assert_eq!((service.max_answers, &service.all_down), (1, &AllDown::FailOpen));
+    assert_eq!((service.max_answers, &service.all_down), (None, &AllDown::FailOpen));
+    assert_eq!((&service.https, &service.svcb), (&None, &None));
     assert_eq!(service.steering.within_site, None);
     assert_eq!(service.steering.min_healthy, MinHealthy::Count(1));
     assert_eq!((service.steering.hash_prefix_v4, service.steering.hash_prefix_v6), (24, 56));
@@ -407,4 +409,45 @@ fn certificates_are_warned_of_a_fortnight_before() {
     let alpn = vec!["dot".to_owned()];
     let expected = TlsCheck { sni, alpn, warn_before: Duration::ZERO, ..TlsCheck::default() };
     assert_eq!(tls, expected);
+}
+
+#[test]
+fn a_binding_takes_its_defaults_and_hints_only_of_its_own_names() {
+    let read = |keys: &str| {
+        let spec = spec("", &format!("[service.www.https]\n{keys}"));
+        spec.services[0].https.clone().unwrap().parameters
+    };
+    let plain = BindingParameters {
+        priority: 1,
+        target: BindingTarget::Owner,
+        mandatory: Vec::new(),
+        alpn: Vec::new(),
+        no_default_alpn: false,
+        port: None,
+        hints: true,
+        ech: None,
+    };
+    assert_eq!(read(""), plain);
+    assert_eq!(read("target = \".\"\nhints = true"), plain);
+    let own = BindingTarget::Own("www.example.com".parse().unwrap());
+    assert_eq!(
+        read("target = \"WWW.example.com\""),
+        BindingParameters { target: own, ..plain.clone() }
+    );
+    let target = BindingTarget::Other("cdn.example.net".parse().unwrap());
+    let other = BindingParameters { target, hints: false, ..plain.clone() };
+    assert_eq!(read("target = \"cdn.example.net\""), other);
+    let all = BindingParameters {
+        priority: 2,
+        mandatory: vec![MandatoryKey::Alpn, MandatoryKey::Port],
+        alpn: vec!["h2".to_owned(), "h3".to_owned()],
+        no_default_alpn: true,
+        port: Some(8443),
+        hints: false,
+        ech: Some([0, 1, 7].into()),
+        ..plain
+    };
+    let keys = "priority = 2\nalpn = [\"h2\", \"h3\"]\nno_default_alpn = true\nport = 8443\n\
+                hints = false\nech = \"AAEH\"\nmandatory = [\"port\", \"alpn\"]";
+    assert_eq!(read(keys), all);
 }
