@@ -32,8 +32,7 @@ use std::path::Path;
 
 pub use error::ImportError;
 pub use plan::{
-    BodyPlan, CheckPlan, EndpointPlan, HttpPlan, LoadPage, LoadPlan, Plan, ProbePlan, ServicePlan,
-    StickyPlan, Way, ZonePlan,
+    BodyPlan, CheckPlan, EndpointPlan, HttpPlan, Plan, ProbePlan, ServicePlan, Way, ZonePlan,
 };
 pub use report::{Fidelity, Finding, Report};
 
@@ -74,7 +73,8 @@ pub struct Options {
     pub zones: Vec<WireName>,
     /// Names for pools.
     pub names: Vec<GivenName>,
-    /// What the one site is called: letters, digits, `-` and `_`, at most 63.
+    /// What the site is called: letters, digits, `-` and `_`, at most 63. Servers that need sites
+    /// of their own get them by number, as `main-1`.
     pub site: String,
 }
 

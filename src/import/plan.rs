@@ -15,8 +15,9 @@ use crate::zone::Place;
 pub struct Plan {
     /// At least one; every name of a service lies in one of them.
     pub zones: Vec<ZonePlan>,
-    /// Where everything runs: the sources know no places.
-    pub site: String,
+    /// Names of sites, at least one: the sources know no places. What no endpoint is at is not
+    /// written.
+    pub sites: Vec<String>,
     /// Those that services name.
     pub checks: Vec<CheckPlan>,
     /// What is load-balanced.
@@ -53,8 +54,6 @@ pub struct CheckPlan {
     pub fall: u32,
     /// Successes until up, 1 to 100.
     pub rise: u32,
-    /// Where a probe learns how busy an endpoint is.
-    pub load: Option<LoadPlan>,
 }
 
 /// What a probe does.
@@ -114,26 +113,6 @@ pub enum BodyPlan {
     Pattern(String),
 }
 
-/// Where the load of an endpoint is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadPlan {
-    /// Which page it is.
-    pub page: LoadPage,
-    /// The path it is at.
-    pub path: String,
-    /// So many connections are all it can take.
-    pub full: u32,
-}
-
-/// A page that tells how many connections there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoadPage {
-    /// NGINX's `stub_status`.
-    NginxStatus,
-    /// HAProxy's statistics, and which of its rows is meant.
-    HaproxyCsv { proxy: String, server: Option<String> },
-}
-
 /// One service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePlan {
@@ -153,17 +132,27 @@ pub struct ServicePlan {
     pub check: Option<String>,
     /// What it chooses among; at least one, none twice.
     pub endpoints: Vec<EndpointPlan>,
-    /// What keeps a client where it is.
-    pub sticky: Option<StickyPlan>,
-    /// Takes the name's place in the hash, with ways that hash.
+    /// How long a client's network keeps its endpoint after its last question, 1 s to a day.
+    pub sticky: Option<Duration>,
+    /// Takes the name's place in the hash and ties health together, where something is hashed.
     pub affinity_group: Option<String>,
-    /// How much of an address is hashed, IPv4 and IPv6, with [`Way::Hash`].
+    /// How much of an address is a client's network, IPv4 and IPv6, where one is hashed.
     pub hash_prefix: Option<(u8, u8)>,
+}
+
+impl ServicePlan {
+    /// The group, where something is hashed that it could hold together.
+    pub fn group(&self) -> Option<&str> {
+        let hashes = self.way.is_hash() || self.sticky.is_some();
+        self.affinity_group.as_deref().filter(|_| hashes)
+    }
 }
 
 /// One endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointPlan {
+    /// Index of its site in the plan.
+    pub site: usize,
     /// What is answered.
     pub target: EndpointTarget,
     /// 0 to 1,000,000.
@@ -176,17 +165,6 @@ pub struct EndpointPlan {
     pub admin_state: AdminState,
 }
 
-/// Keeps a client's network at the endpoint it has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StickyPlan {
-    /// How long after its last question.
-    pub timeout: Duration,
-    /// How much of an IPv4 client counts, in bits.
-    pub prefix_v4: u8,
-    /// The same for IPv6.
-    pub prefix_v6: u8,
-}
-
 /// How a service chooses: the policies an import may come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
@@ -196,6 +174,5 @@ pub enum Way {
     Failover,
     Hash,
     NameHash,
-    LeastLoad,
     Locality,
 }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::plan::{LoadPlan, ProbePlan, StickyPlan, Way};
+use super::plan::{ProbePlan, Way};
 use crate::model::{AdminState, WireName};
 use crate::zone::Place;
 
@@ -22,7 +22,7 @@ pub(super) struct Pool {
     pub(super) way: Way,
     pub(super) hash_prefix: Option<(u8, u8)>,
     pub(super) affinity_group: Option<String>,
-    pub(super) sticky: Option<StickyPlan>,
+    pub(super) sticky: Option<Duration>,
     pub(super) check: Option<PoolCheck>,
     pub(super) servers: Vec<Server>,
 }
@@ -60,7 +60,6 @@ pub(super) struct PoolCheck {
     pub(super) timeout: Duration,
     pub(super) fall: u64,
     pub(super) rise: u64,
-    pub(super) load: Option<LoadPlan>,
 }
 
 /// One server of a pool.

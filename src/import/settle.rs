@@ -3,7 +3,7 @@
 //! A proxy stands before its servers, an answer does not: clients connect to the servers
 //! themselves, at the port they know. What is lost by that is reported here, for all formats.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ use crate::model::{AdminState, EndpointTarget, Weight, WireName};
 
 /// A service has at most so many endpoints.
 const MAX_ENDPOINTS: usize = 4096;
+/// A configuration has hardly more sites.
+const MAX_SITES: usize = 65_000;
+/// How long `sticky` remembers at most.
+const MAX_STICKY: Duration = Duration::from_secs(86_400);
 
 /// Makes services of pools. Those without a server that can be answered are left out.
 pub(super) fn settle(pools: Vec<Pool>, options: &Options, report: &mut Report) -> Plan {
@@ -30,19 +34,71 @@ pub(super) fn settle(pools: Vec<Pool>, options: &Options, report: &mut Report) -
         .collect();
     let Named { names, zones } = name_all(&pools, options, report);
     let mut keys = HashSet::new();
-    let mut plan =
-        Plan { zones: Vec::new(), site: options.site.clone(), checks: vec![], services: vec![] };
+    let mut sites = Sites::new(&options.site);
+    let mut plan = Plan { zones: Vec::new(), sites: vec![], checks: vec![], services: vec![] };
     for (pool, names) in pools.into_iter().zip(names) {
         let key = unique_key(&pool.key, &mut keys);
-        if let Some((service, check)) = service(pool, key, names, &zones, report) {
+        if let Some((mut service, check)) = service(pool, key, names, &zones, report) {
+            sites.settle(&mut service, report);
             plan.services.push(service);
             plan.checks.extend(check);
         }
     }
+    plan.sites = sites.names;
     let of_services: Vec<WireName> =
         plan.services.iter().flat_map(|service| service.names.clone()).collect();
     plan.zones = zones.into_iter().map(|zone| new_zone(zone, &of_services)).collect();
     plan
+}
+
+/// The sites of a plan: one for all, and one for each server where a policy goes by sites.
+struct Sites {
+    names: Vec<String>,
+    taken: HashSet<String>,
+    own: HashMap<EndpointTarget, usize>,
+}
+
+impl Sites {
+    fn new(main: &str) -> Self {
+        let names = vec![main.to_owned()];
+        Self { taken: names.iter().cloned().collect(), names, own: HashMap::new() }
+    }
+
+    /// Puts the endpoints of a service at sites.
+    ///
+    /// | the service | its endpoints are at |
+    /// |---|---|
+    /// | `locality` | a site each: sites are what it chooses among |
+    /// | with an affinity group | a site each: health is tied together by sites |
+    /// | any other | the one site |
+    ///
+    /// A server has the same site in all services that give it one.
+    fn settle(&mut self, service: &mut ServicePlan, report: &mut Report) {
+        let why = match service.group() {
+            _ if service.way == Way::Locality => "`locality` chooses among sites",
+            Some(_) => {
+                "services that are added for single ports, with its `affinity_group` and \
+                 `group_health`, come and go together server by server"
+            }
+            None => return,
+        };
+        if self.names.len() + service.endpoints.len() > MAX_SITES {
+            let says = format!("{why}, and there are too many: all servers are at one");
+            report.near(&service.place, format!("{}: sites", service.key), says);
+            return;
+        }
+        for endpoint in &mut service.endpoints {
+            let next = self.names.len();
+            endpoint.site = *self.own.entry(endpoint.target.clone()).or_insert(next);
+            if endpoint.site == next {
+                // With its number a name is as long as one may be, or shorter.
+                let main: String = self.names[0].chars().take(40).collect();
+                self.names.push(unique_key(&format!("{main}-{next}"), &mut self.taken));
+            }
+        }
+        let says = format!("a site for each server, by number: {why}");
+        report.exact(&service.place, format!("{}: sites", service.key), says);
+    }
 }
 
 /// A name that the configuration takes: letters, digits, `-` and `_`, at most 63, none twice.
@@ -98,6 +154,13 @@ fn service(
         Way::Weighted if alike(&endpoints) => Way::RoundRobin,
         way => way,
     };
+    let sticky = pool.sticky.map(|timeout| {
+        if timeout > MAX_STICKY {
+            let says = "a network is kept in mind for a day at most";
+            report.near(&pool.place, format!("{}: sticky", pool.key), says);
+        }
+        timeout.clamp(Duration::from_secs(1), MAX_STICKY)
+    });
     let service = ServicePlan {
         key: key.clone(),
         place: pool.place,
@@ -107,7 +170,7 @@ fn service(
         max_answers: 1,
         check: check.as_ref().map(|check| check.key.clone()),
         endpoints,
-        sticky: pool.sticky,
+        sticky,
         affinity_group: pool.affinity_group,
         hash_prefix: pool.hash_prefix,
     };
@@ -238,7 +301,6 @@ fn settle_check(
         timeout: within(check.timeout, 10, 60_000),
         fall: count(check.fall),
         rise: count(check.rise),
-        load: check.load,
     })
 }
 
@@ -266,6 +328,7 @@ fn endpoint(
         state => state,
     };
     EndpointPlan {
+        site: 0,
         target: target.clone(),
         weight: weight.min(Weight::MAX),
         tier: server.tier,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::plan::{LoadPage, LoadPlan, StickyPlan, Way};
+use super::plan::Way;
 
 impl Way {
     /// The name of the policy.
@@ -17,45 +17,27 @@ impl Way {
             Self::Failover => "failover",
             Self::Hash => "hash",
             Self::NameHash => "name-hash",
-            Self::LeastLoad => "least-load",
             Self::Locality => "locality",
         }
     }
 
-    /// Whether `affinity_group` is a key of it.
-    pub fn is_grouped(self) -> bool {
-        matches!(self, Self::Hash | Self::NameHash)
+    /// Whether it hashes, so that `affinity_group` is a key of it.
+    pub fn is_hash(self) -> bool {
+        matches!(self, Self::Hash | Self::NameHash | Self::Locality)
     }
 
     /// More lines that the policy needs.
     pub(super) fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Locality => &["key = \"name\""],
+            Self::Locality => &["locality_key = \"name\""],
             _ => &[],
         }
     }
 }
 
-/// The value of a check's `load`.
-pub(super) fn load(load: &LoadPlan) -> String {
-    let path = quoted(&load.path);
-    let page = match &load.page {
-        LoadPage::NginxStatus => format!("from = \"nginx-status\", path = {path}"),
-        LoadPage::HaproxyCsv { proxy, server } => {
-            let server = server.as_ref().map(|server| format!(", server = {}", quoted(server)));
-            let proxy = quoted(proxy);
-            let server = server.unwrap_or_default();
-            format!("from = \"haproxy-csv\", path = {path}, proxy = {proxy}{server}")
-        }
-    };
-    format!("{{ {page}, full = {} }}", load.full)
-}
-
 /// The value of a service's `sticky`.
-pub(super) fn sticky(sticky: &StickyPlan) -> String {
-    let timeout = quoted(&duration(sticky.timeout));
-    let StickyPlan { prefix_v4, prefix_v6, .. } = sticky;
-    format!("{{ timeout = {timeout}, prefix_v4 = {prefix_v4}, prefix_v6 = {prefix_v6} }}")
+pub(super) fn sticky(timeout: Duration) -> String {
+    format!("{{ timeout = {} }}", quoted(&duration(timeout)))
 }
 
 /// A span of time as the configuration reads it, in one unit.

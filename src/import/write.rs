@@ -2,10 +2,11 @@
 //!
 //! Each service says by a comment where in the source it is from. Nothing is decided here.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::plan::{BodyPlan, CheckPlan, EndpointPlan, HttpPlan, Plan, ProbePlan, ServicePlan, Way};
-use super::words::{duration, load, quoted, sticky};
+use super::words::{duration, quoted, sticky};
 use crate::model::{AdminState, EndpointTarget, WireName};
 
 /// The configuration, with `head` as the comment on top.
@@ -19,12 +20,14 @@ pub(super) fn configuration(plan: &Plan, head: &[String]) -> String {
         push(&mut text, &format!("name = {}", name(&zone.name)));
         push(&mut text, &format!("file = {}", quoted(&zone.file)));
     }
-    if !plan.services.is_empty() {
-        push(&mut text, &format!("\n[site.{}]", plan.site));
+    let endpoints = plan.services.iter().flat_map(|service| &service.endpoints);
+    let used: HashSet<usize> = endpoints.map(|endpoint| endpoint.site).collect();
+    for (_, site) in plan.sites.iter().enumerate().filter(|(index, _)| used.contains(index)) {
+        push(&mut text, &format!("\n[site.{site}]"));
         push(&mut text, "#location = [0.0, 0.0] # latitude, longitude; for geo-proximity");
     }
     plan.checks.iter().for_each(|one| check(&mut text, one));
-    plan.services.iter().for_each(|one| service(&mut text, one, &plan.site));
+    plan.services.iter().for_each(|one| service(&mut text, one, &plan.sites));
     text
 }
 
@@ -63,9 +66,6 @@ fn check(text: &mut String, check: &CheckPlan) {
     push(text, &format!("interval = {}", quoted(&duration(check.interval))));
     push(text, &format!("timeout = {}", quoted(&duration(check.timeout))));
     push(text, &format!("fall = {}\nrise = {}", check.fall, check.rise));
-    if let Some(source) = &check.load {
-        push(text, &format!("load = {}", load(source)));
-    }
 }
 
 fn http(text: &mut String, probe: &HttpPlan) {
@@ -98,7 +98,7 @@ fn http(text: &mut String, probe: &HttpPlan) {
     }
 }
 
-fn service(text: &mut String, service: &ServicePlan, site: &str) {
+fn service(text: &mut String, service: &ServicePlan, sites: &[String]) {
     let file = service.place.file.display().to_string().replace(char::is_control, "\u{fffd}");
     push(text, &format!("\n# {file}, line {}", service.place.line));
     push(text, &format!("[service.{}]", service.key));
@@ -114,22 +114,23 @@ fn service(text: &mut String, service: &ServicePlan, site: &str) {
     if let Some(check) = &service.check {
         push(text, &format!("check = {}", quoted(check)));
     }
-    if let Some((v4, v6)) = service.hash_prefix.filter(|_| service.way == Way::Hash) {
+    if let Some(timeout) = service.sticky {
+        push(text, &format!("sticky = {}", sticky(timeout)));
+    }
+    let hashes_clients = service.way == Way::Hash || service.sticky.is_some();
+    if let Some((v4, v6)) = service.hash_prefix.filter(|_| hashes_clients) {
         push(text, &format!("hash_prefix_v4 = {v4}\nhash_prefix_v6 = {v6}"));
     }
-    if let Some(group) = service.affinity_group.as_ref().filter(|_| service.way.is_grouped()) {
-        push(text, &format!("affinity_group = {}", quoted(group)));
-    }
-    if let Some(pins) = &service.sticky {
-        push(text, &format!("sticky = {}", sticky(pins)));
+    if let Some(group) = service.group() {
+        push(text, &format!("affinity_group = {}\ngroup_health = true", quoted(group)));
     }
     push(text, "endpoints = [");
-    service.endpoints.iter().for_each(|one| push(text, &endpoint(one, site)));
+    service.endpoints.iter().for_each(|one| push(text, &endpoint(one, sites)));
     push(text, "]");
 }
 
-fn endpoint(endpoint: &EndpointPlan, site: &str) -> String {
-    let mut line = format!("  {{ site = {}, ", quoted(site));
+fn endpoint(endpoint: &EndpointPlan, sites: &[String]) -> String {
+    let mut line = format!("  {{ site = {}, ", quoted(&sites[endpoint.site]));
     // Writing to a String does not fail.
     let _ = match &endpoint.target {
         EndpointTarget::Address(address) => write!(line, "address = \"{address}\""),

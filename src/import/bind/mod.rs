@@ -262,8 +262,8 @@ fn plan(
     options: &Options,
     report: &mut Report,
 ) -> Plan {
-    let mut plan =
-        Plan { zones: Vec::new(), site: options.site.clone(), checks: vec![], services: vec![] };
+    let sites = vec![options.site.clone()];
+    let mut plan = Plan { zones: Vec::new(), sites, checks: vec![], services: vec![] };
     let mut keys = HashSet::new();
     let mut file_names = HashSet::new();
     let apexes: HashSet<&WireName> = primaries.iter().map(|primary| &primary.name).collect();
@@ -334,6 +334,7 @@ fn service(
         report.near(&place, &shown, says);
     }
     let endpoint = |address| EndpointPlan {
+        site: 0,
         target: EndpointTarget::Address(address),
         weight: 1,
         tier: 0,

@@ -6,7 +6,7 @@ use super::checks::Probes;
 use super::lines::{Line, Section};
 use super::other;
 use super::server::{Parameters, server};
-use crate::import::plan::{HttpPlan, LoadPage, LoadPlan, ProbePlan, StickyPlan, Way};
+use crate::import::plan::{ProbePlan, Way};
 use crate::import::pool::{Pool, Server, span_of_time};
 use crate::import::report::{Fidelity, Report};
 use crate::model::AdminState;
@@ -26,13 +26,12 @@ pub(super) struct Backend {
     is_disabled: bool,
     stick: Option<(u8, u8)>,
     expire: Option<Duration>,
-    /// Where the statistics are.
-    pub(super) status_page: Option<String>,
+    /// It shows the statistics.
+    pub(super) has_page: bool,
 }
 
 const NO_LOAD: &str = "nothing here counts connections: in turn, by weight; for `least-load`, give \
                        the check a `load`";
-const BY_LOAD: &str = "by the load that HAProxy's statistics tell: see that each endpoint has them";
 const NO_REQUEST: &str = "what a request holds is not known here: by the client's network";
 
 /// Options that have to do with where connections go, and do not come here.
@@ -98,11 +97,7 @@ impl Backend {
             "stick-table" => self.table(line, report),
             "stick" => self.stick(line, report),
             "stats" => {
-                if line.word(1) == "uri" {
-                    self.status_page = Some(line.word(2).to_owned());
-                } else if line.word(1) == "enable" {
-                    self.status_page.get_or_insert_with(|| "/haproxy?stats".to_owned());
-                }
+                self.has_page |= ["uri", "enable"].contains(&line.word(1));
                 report.unrelated(place, "stats");
             }
             _ => other(line, report),
@@ -166,7 +161,7 @@ impl Backend {
     }
 
     /// The method. The manual (docs/migrating.md) has the same table.
-    fn method(&self, has_load: bool) -> (Way, Fidelity, &'static str) {
+    fn method(&self) -> (Way, Fidelity, &'static str) {
         use Fidelity::{Approximated, Exact};
         let Some(balance) = &self.balance else {
             return (Way::Weighted, Exact, "in turn, by weight: what HAProxy does by default");
@@ -181,7 +176,6 @@ impl Backend {
                 Exact,
                 "in turn, by weight: what HAProxy falls back to in `mode tcp`",
             ),
-            ("leastconn", _) if has_load => (Way::LeastLoad, Approximated, BY_LOAD),
             ("leastconn", _) => (Way::Weighted, Approximated, NO_LOAD),
             ("first", _) => (
                 Way::Failover,
@@ -218,17 +212,10 @@ impl Backend {
         }
     }
 
-    /// The pool of a section that ends here. `status_page` is where the statistics are.
-    pub(super) fn into_pool(
-        mut self,
-        name: &str,
-        section: &Section,
-        status_page: Option<&str>,
-        report: &mut Report,
-    ) -> Pool {
+    /// The pool of a section that ends here.
+    pub(super) fn into_pool(mut self, name: &str, section: &Section, report: &mut Report) -> Pool {
         let mut pool = Pool::new(name, section.head.place.clone());
-        let path = status_page.and_then(csv_path);
-        let (way, fidelity, says) = self.method(path.is_some());
+        let (way, fidelity, says) = self.method();
         pool.way = way;
         let said = self.balance.as_ref().unwrap_or(&section.head);
         report.note(&said.place, fidelity, said.shown(), says);
@@ -238,11 +225,8 @@ impl Backend {
             let says = "`random` has no weights: in turn, by weight";
             report.near(&said.place, "random with weights", says);
         }
-        pool.sticky = self.stick.map(|(prefix_v4, prefix_v6)| {
-            let timeout = self.expire.unwrap_or(Duration::from_secs(1800));
-            let timeout = timeout.clamp(Duration::from_secs(1), Duration::from_secs(7 * 86_400));
-            StickyPlan { timeout, prefix_v4, prefix_v6 }
-        });
+        pool.sticky = self.stick.map(|_| self.expire.unwrap_or(Duration::from_secs(1800)));
+        pool.hash_prefix = self.stick;
         let mut backups = 0_u16;
         for (_, server, parameters) in &mut self.servers {
             if self.is_disabled {
@@ -254,9 +238,6 @@ impl Backend {
             }
         }
         pool.check = self.check(section, report);
-        if let Some(path) = path.filter(|_| pool.way == Way::LeastLoad) {
-            self.add_load(&mut pool, path);
-        }
         pool.servers = self.servers.into_iter().map(|(_, server, _)| server).collect();
         pool
     }
@@ -285,29 +266,4 @@ impl Backend {
         }
         Some(check)
     }
-
-    /// A check that learns the load of an endpoint as it probes it.
-    fn add_load(&mut self, pool: &mut Pool, path: String) {
-        if pool.check.is_none() {
-            pool.check = Some(self.probes.check(&Parameters::default()));
-            self.servers.iter_mut().for_each(|(_, server, _)| server.is_checked = true);
-        }
-        let Some(check) = &mut pool.check else { return };
-        if matches!(check.probe, ProbePlan::Tcp { .. }) {
-            check.probe = ProbePlan::Http(HttpPlan::any_response());
-        }
-        let server = match self.servers.as_slice() {
-            [(name, ..)] => Some(name.clone()),
-            _ => None,
-        };
-        let page = LoadPage::HaproxyCsv { proxy: pool.key.clone(), server };
-        let full = self.servers.iter().filter_map(|(.., one)| one.max_connections).min();
-        check.load = Some(LoadPlan { page, path, full: full.unwrap_or(100) });
-    }
-}
-
-/// The path of the statistics as CSV, if it is one that can be asked for.
-fn csv_path(page: &str) -> Option<String> {
-    let path = format!("{page};csv");
-    path.parse::<crate::health::RequestPath>().is_ok().then_some(path)
 }

@@ -60,13 +60,19 @@ impl Probes {
                 self.talk(None, "220");
                 report.near(place, shown, "a check of type `tcp` that waits for the greeting");
             }
-            "ssl-hello-chk" | "mysql-check" | "pgsql-check" | "ldap-check" | "spop-check" => {
+            "ssl-hello-chk" => {
+                self.is_http = false;
+                let says = "a check of type `tcp` that connects and says nothing; one of type `tls` \
+                            shakes hands";
+                report.near(place, shown, says);
+            }
+            "mysql-check" | "pgsql-check" | "ldap-check" | "spop-check" => {
                 self.is_http = false;
                 report.near(place, shown, "a check of type `tcp` that connects and says nothing");
             }
             "external-check" => {
                 self.is_http = false;
-                report.lost(place, shown, "no program is run: a check of type `tcp`");
+                report.lost(place, shown, "its program is not taken over: a check of type `tcp`; one of type `exec` runs programs");
             }
             _ => return false,
         }
@@ -232,7 +238,6 @@ impl Probes {
             timeout: self.timeout.unwrap_or(parameters.interval),
             fall: parameters.fall,
             rise: parameters.rise,
-            load: None,
         }
     }
 }

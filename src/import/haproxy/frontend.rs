@@ -19,8 +19,6 @@ pub(super) struct Routes {
     /// Front end and back end, in the order of the file.
     leads: Vec<(String, String)>,
     names: HashMap<String, Vec<WireName>>,
-    /// Where the statistics are.
-    pub(super) status_page: Option<String>,
 }
 
 impl Routes {

@@ -146,10 +146,8 @@ pub(super) fn read(
             _ => report.unrelated(&section.head.place, section.head.shown()),
         }
     }
-    let status_page = backends.iter().find_map(|(_, _, one)| one.status_page.clone());
-    let status_page = status_page.or(routes.status_page.clone());
     let with_servers = backends.into_iter().filter(|(_, section, backend)| {
-        let is_page = backend.servers.is_empty() && backend.status_page.is_some();
+        let is_page = backend.servers.is_empty() && backend.has_page;
         if is_page {
             report.unrelated(&section.head.place, section.head.shown());
         }
@@ -157,7 +155,7 @@ pub(super) fn read(
     });
     let backends: Vec<_> = with_servers.collect();
     let pools = backends.into_iter().map(|(name, section, backend)| {
-        let mut pool = backend.into_pool(&name, &section, status_page.as_deref(), report);
+        let mut pool = backend.into_pool(&name, &section, report);
         routes.give(&mut pool);
         pool
     });
@@ -207,12 +205,6 @@ fn frontend(section: &Section, name: &str, routes: &mut Routes, report: &mut Rep
             "default_backend" => {
                 routes.default_of(name, line.word(1));
                 report.exact(&line.place, line.shown(), "the service");
-            }
-            "stats" => {
-                if line.word(1) == "uri" {
-                    routes.status_page.get_or_insert_with(|| line.word(2).to_owned());
-                }
-                report.unrelated(&line.place, "stats");
             }
             _ => other(line, report),
         }

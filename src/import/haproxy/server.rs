@@ -19,7 +19,6 @@ pub(super) struct Parameters {
     pub(super) rise: u64,
     pub(super) fall: u64,
     pub(super) probe_port: Option<u16>,
-    pub(super) max_connections: Option<u32>,
     /// Whether probes speak TLS: said, or as the traffic does.
     pub(super) is_tls: bool,
     pub(super) verify: bool,
@@ -37,7 +36,6 @@ impl Default for Parameters {
             rise: 2,
             fall: 3,
             probe_port: None,
-            max_connections: None,
             is_tls: false,
             verify: true,
         }
@@ -118,7 +116,8 @@ const FLAGS: &[&str] = &[
     "no-renegotiate",
 ];
 
-const NO_AGENT: &str = "no agent is asked for weight or state; `least-load` asks for load";
+const NO_AGENT: &str = "no agent is asked for weight or state; a check learns them by HTTP \
+                        (`load`, `weight_from`)";
 const NO_PROXY: &str = "clients and probes come without a PROXY header: have the server take that";
 const NO_CONNECTION: &str = "connections do not pass here";
 
@@ -245,9 +244,8 @@ impl Parameters {
             "rise" => self.rise = number,
             "fall" => self.fall = number,
             "maxconn" => {
-                self.max_connections = u32::try_from(number).ok().filter(|&number| number > 0);
-                let says = "nothing here counts connections; with `least-load` it is the `full` \
-                            of the `load`";
+                let says = "nothing here counts connections; where a check learns a `load`, it is \
+                            its `full`";
                 report.lost(place, shown, says);
                 return;
             }

@@ -3,21 +3,21 @@
 //! IPVS forwards packets; an answer sends the client to the server itself. So what remains of
 //! a virtual service is whom it picks, and for how long a client stays there.
 
+mod merge;
 mod schedulers;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::ImportError;
-use super::plan::{StickyPlan, Way};
 use super::pool::{Host, Pool, Server, host_and_port};
 use super::read_text;
 use super::report::Report;
 use crate::model::{AdminState, Files};
 use crate::zone::Place;
+use merge::merge;
 use schedulers::SCHEDULERS;
 
 /// What IPVS takes where no scheduler is said.
@@ -30,9 +30,19 @@ struct Virtual {
     place: Place,
     /// `-t 192.0.2.1:80`, by which its real servers name it.
     id: String,
-    address: Option<IpAddr>,
+    front: Front,
     pool: Pool,
     scheduler: String,
+}
+
+/// What packets are gathered by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Front {
+    Address(IpAddr),
+    /// A firewall mark, of both families.
+    Mark(String),
+    /// What is neither.
+    Unknown,
 }
 
 /// A line, taken apart.
@@ -157,9 +167,10 @@ pub(super) fn read(
         let Some((kind, address)) = line.id() else {
             return Err(wrong("the line names no virtual service: `-t`, `-u` or `-f`"));
         };
-        let id = format!("{kind} {address}");
+        let family = if kind == "-f" && line.value("-6").is_some() { " -6" } else { "" };
+        let id = format!("{kind} {address}{family}");
         if command == 'A' {
-            services.push(virtual_service(&line, kind, address, id, place, report));
+            services.push(virtual_service(&line, (kind, address), id, place, report));
             continue;
         }
         let Some(service) = services.iter_mut().rev().find(|service| service.id == id) else {
@@ -173,21 +184,21 @@ pub(super) fn read(
 
 fn virtual_service(
     line: &Line,
-    kind: &str,
-    address: &str,
+    (kind, address): (&str, &str),
     id: String,
     place: Place,
     report: &mut Report,
 ) -> Virtual {
     let mut pool = Pool::new(id.clone(), place.clone());
-    let mut own = None;
+    let mut front = Front::Unknown;
     if kind == "-f" {
-        let says = "the packets that a mark gathers are the names of one service: list them in \
-                    `names`, or give services one `affinity_group`";
+        let says = "what a mark gathers is one service: list all its names in `names`, and in \
+                    `check` one check for each port, for a server is up while all of them pass";
         report.near(&place, &id, says);
         pool.affinity_group = Some(format!("fwmark-{address}"));
+        front = Front::Mark(address.to_owned());
     } else if let Some((Host::Address(host), port)) = host_and_port(without_port_0(address)) {
-        own = Some(host);
+        front = Front::Address(host);
         pool.ports.extend(port);
         let says = "the virtual address: names now lead to the servers themselves, and nothing \
                     answers there";
@@ -204,7 +215,10 @@ fn virtual_service(
         }
         None => report.near(&place, shown, "no scheduler known here: in turn, by weight"),
     }
-    pool.sticky = persistence(line, &place, report);
+    if let Some((timeout, prefix)) = persistence(line, &place, report) {
+        pool.sticky = Some(timeout);
+        pool.hash_prefix = Some(prefix);
+    }
     report.exact(
         &place,
         "no health checks",
@@ -221,7 +235,7 @@ fn virtual_service(
             _ => report.lost(&place, shown, "an option that is not known here"),
         }
     }
-    Virtual { place, id, address: own, pool, scheduler: word }
+    Virtual { place, id, front, pool, scheduler: word }
 }
 
 /// An address and a port, but for port 0: that is all ports.
@@ -242,11 +256,10 @@ fn flags(value: &str, place: &Place, report: &mut Report) {
     }
 }
 
-/// Persistence, and the network it goes by.
-fn persistence(line: &Line, place: &Place, report: &mut Report) -> Option<StickyPlan> {
+/// Persistence, and how much of a client is the network it goes by.
+fn persistence(line: &Line, place: &Place, report: &mut Report) -> Option<(Duration, (u8, u8))> {
     let seconds = line.value("-p")?;
     let timeout = seconds.parse().map_or(DEFAULT_PERSISTENCE, Duration::from_secs);
-    let timeout = timeout.clamp(Duration::from_secs(1), Duration::from_secs(7 * 86_400));
     let mask = line.value("-M");
     let (mut prefix_v4, mut prefix_v6) = (24, 56);
     if let Some(mask) = mask {
@@ -262,9 +275,10 @@ fn persistence(line: &Line, place: &Place, report: &mut Report) -> Option<Sticky
     );
     report.near(place, format!("-p {seconds}").trim_end(), says);
     if let Some(mask) = mask {
-        report.exact(place, format!("-M {mask}"), "the prefix of `sticky`");
+        let says = "`hash_prefix_v4` and `hash_prefix_v6`, which say whom `sticky` goes by";
+        report.exact(place, format!("-M {mask}"), says);
     }
-    Some(StickyPlan { timeout, prefix_v4, prefix_v6 })
+    Some((timeout, (prefix_v4, prefix_v6)))
 }
 
 fn real_server(line: &Line, place: &Place, report: &mut Report) -> Option<Server> {
@@ -299,7 +313,8 @@ fn real_server(line: &Line, place: &Place, report: &mut Report) -> Option<Server
             "-x" => report.lost(
                 place,
                 shown,
-                "nothing here counts connections; with `least-load` it is the `full` of the `load`",
+                "nothing here counts connections; where a check learns a `load`, it is its `full`, \
+                 and `capacity` keeps clients from a site that is full",
             ),
             "-y" => report.lost(place, shown, "nothing here counts connections"),
             _ => report.lost(place, shown, "an option that is not known here"),
@@ -321,43 +336,6 @@ fn weight(server: &mut Server, value: &str, report: &mut Report) {
         }
         Err(_) => report.near(&server.place, shown, "no number: weight 1"),
     }
-}
-
-/// One pool for each virtual address and mark: a name has one set of addresses, whatever the
-/// port. Those whose ports differ in servers or scheduler stay apart.
-fn merge(services: Vec<Virtual>, report: &mut Report) -> Vec<Pool> {
-    let mut merged: Vec<Virtual> = Vec::new();
-    // Where the first service of an address is.
-    let mut first_of = HashMap::new();
-    for mut service in services {
-        let next = merged.len();
-        let first = service.address.map(|address| *first_of.entry(address).or_insert(next));
-        if let Some(other) = first.and_then(|first| merged.get_mut(first)) {
-            let hosts = |one: &Virtual| {
-                let hosts = one.pool.servers.iter();
-                hosts.map(|server| (server.host.clone(), server.weight)).collect::<Vec<_>>()
-            };
-            if hosts(other) == hosts(&service) && other.scheduler == service.scheduler {
-                let says = "the same servers as the port before: one service for both, for an \
-                            answer has no port";
-                report.exact(&service.place, &service.id, says);
-                other.pool.ports.append(&mut service.pool.ports);
-                continue;
-            }
-            let says = "the port goes to other servers than another port of the address: a name \
-                        for each, for an answer has no port";
-            report.near(&service.place, &service.id, says);
-        }
-        merged.push(service);
-    }
-    let number = |(at, mut service): (usize, Virtual)| {
-        service.pool.key = format!("svc-{}", at + 1);
-        if service.pool.way == Way::Failover {
-            service.pool.servers.sort_by_key(|server| std::cmp::Reverse(server.weight));
-        }
-        service.pool
-    };
-    merged.into_iter().enumerate().map(number).collect()
 }
 
 /// The schedulers that are known, for the test that reads the manual.

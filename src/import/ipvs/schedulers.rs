@@ -34,13 +34,15 @@ pub(super) const SCHEDULERS: &[Scheduler] = &[
         "lblc",
         Way::Locality,
         Fidelity::Approximated,
-        "a name stays at a server until that has too much, by load rather than by connections",
+        "a name stays at a server; where a check learns a `load`, one that has too much leaves a \
+         share of the clients to the next",
     ),
     scheduler(
         "lblcr",
         Way::Locality,
         Fidelity::Approximated,
-        "a name stays at one server, not at a set of them, until that has too much",
+        "a name stays at one server; where a check learns a `load`, at more of them while they have \
+         too much, and at fewer again, by load rather than by connections and minutes",
     ),
     scheduler(
         "dh",

@@ -52,18 +52,11 @@ pub(super) fn passive(max_fails: u64, fail_timeout: Duration) -> PoolCheck {
         timeout: Duration::from_secs(2),
         fall: max_fails,
         rise: 1,
-        load: None,
     }
 }
 
 /// Reads `health_check` of NGINX Plus, which then takes the place of counting failures.
-pub(super) fn active(
-    statement: &Statement,
-    found: &Found,
-    before: Option<PoolCheck>,
-    report: &mut Report,
-) -> PoolCheck {
-    let load = before.and_then(|check| check.load);
+pub(super) fn active(statement: &Statement, found: &Found, report: &mut Report) -> PoolCheck {
     let mut http = HttpPlan::front_page();
     let mut check = PoolCheck {
         probe: ProbePlan::Tcp { send: None, expect: None },
@@ -71,7 +64,6 @@ pub(super) fn active(
         timeout: Duration::from_secs(2),
         fall: 1,
         rise: 1,
-        load,
     };
     report.exact(&statement.place, "health_check", "a check of type `http`");
     for word in statement.words.iter().skip(1) {

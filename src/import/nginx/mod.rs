@@ -68,8 +68,6 @@ struct Found {
     upstreams: Vec<Statement>,
     servers: Vec<Statement>,
     matches: Matches,
-    /// Where `stub_status` is.
-    status_page: Option<String>,
 }
 
 /// Reads the pools of a file and of those it includes.
@@ -96,7 +94,7 @@ pub(super) fn read(
     let mut found = Found::default();
     walk(statements, &mut found, report);
     let mut pools: Vec<Pool> =
-        found.upstreams.iter().map(|one| upstream::read(one, &found, report)).collect();
+        found.upstreams.iter().map(|one| upstream::read(one, report)).collect();
     for server in &found.servers {
         serve(server, &found, &mut pools, report);
     }
@@ -109,27 +107,11 @@ fn walk(statements: Vec<Statement>, found: &mut Found, report: &mut Report) {
         match statement.keyword().as_str() {
             "http" | "stream" => walk(statement.block.take().unwrap_or_default(), found, report),
             "upstream" if statement.block.is_some() => found.upstreams.push(statement),
-            "server" if statement.block.is_some() => {
-                if let Some(page) = status_page(&statement) {
-                    found.status_page.get_or_insert(page);
-                }
-                found.servers.push(statement);
-            }
+            "server" if statement.block.is_some() => found.servers.push(statement),
             "match" => found.matches.add(&statement, report),
             _ => other(&statement, report),
         }
     }
-}
-
-/// The path of `stub_status`, if the block has it in a location.
-fn status_page(server: &Statement) -> Option<String> {
-    let of_status = |location: &&Statement| {
-        let is_status = |inner: &Statement| inner.keyword() == "stub_status";
-        location.keyword() == "location" && location.inner().iter().any(is_status)
-    };
-    let location = server.inner().iter().find(of_status)?;
-    let path = location.words.last()?;
-    path.parse::<crate::health::RequestPath>().ok().map(|path| path.as_str().to_owned())
 }
 
 /// A directive that is nobody's in particular.
@@ -200,7 +182,7 @@ fn serve(server: &Statement, found: &Found, pools: &mut Vec<Pool>, report: &mut 
             }
         }
         if let Some(check) = &pass.health_check {
-            pool.check = Some(checks::active(check, found, pool.check.take(), report));
+            pool.check = Some(checks::active(check, found, report));
         }
         if block.is_udp && pool.check.take().is_some() {
             let says = "UDP is not probed; for DNS servers, there is a check of type `dns`";

@@ -2,21 +2,17 @@
 
 use std::time::Duration;
 
-use super::Found;
 use super::checks::passive;
 use crate::import::blocks::Statement;
-use crate::import::plan::{HttpPlan, LoadPage, LoadPlan, ProbePlan, Way};
+use crate::import::plan::Way;
 use crate::import::pool::{Host, Pool, Server, host_and_port, span_of_time};
 use crate::import::report::{Fidelity, Report};
 use crate::model::AdminState;
 
 /// What an upstream says beyond its servers.
-struct Draft<'f> {
+struct Draft {
     pool: Pool,
-    found: &'f Found,
     has_method: bool,
-    /// The smallest `max_conns`, where there is any.
-    max_conns: Option<u32>,
     /// The least patient `max_fails` and its `fail_timeout`.
     fails: Option<(u64, Duration)>,
 }
@@ -24,12 +20,11 @@ struct Draft<'f> {
 /// What stands in for a way that counts connections.
 const NO_LOAD: &str = "nothing here counts connections: in turn, by weight; for `least-load`, give \
                        the check a `load`";
-const BY_LOAD: &str = "by the load that `stub_status` tells: see that each endpoint has that page";
 
 /// Reads one block.
-pub(super) fn read(block: &Statement, found: &Found, report: &mut Report) -> Pool {
+pub(super) fn read(block: &Statement, report: &mut Report) -> Pool {
     let pool = Pool::new(block.word(1), block.place.clone());
-    let mut draft = Draft { pool, found, has_method: false, max_conns: None, fails: None };
+    let mut draft = Draft { pool, has_method: false, fails: None };
     for statement in block.inner() {
         draft.directive(statement, report);
     }
@@ -40,7 +35,7 @@ pub(super) fn read(block: &Statement, found: &Found, report: &mut Report) -> Poo
     draft.finish(block, report)
 }
 
-impl Draft<'_> {
+impl Draft {
     fn directive(&mut self, statement: &Statement, report: &mut Report) {
         let (place, shown) = (&statement.place, statement.shown());
         match statement.keyword().as_str() {
@@ -69,20 +64,18 @@ impl Draft<'_> {
     /// The method of an upstream. The manual (docs/migrating.md) has the same table.
     fn method(&mut self, statement: &Statement) -> (Way, Fidelity, &'static str) {
         use Fidelity::{Approximated, Exact};
-        let by_load = match self.found.status_page {
-            Some(_) => (Way::LeastLoad, Approximated, BY_LOAD),
-            None => (Way::Weighted, Approximated, NO_LOAD),
-        };
         match (statement.keyword().as_str(), statement.word(1), statement.word(2)) {
-            ("least_conn", ..) | ("random", "two", "" | "least_conn") => by_load,
+            ("least_conn", ..) | ("random", "two", "" | "least_conn") => {
+                (Way::Weighted, Approximated, NO_LOAD)
+            }
             ("random", ..) if statement.word(1).is_empty() => (Way::Random, Exact, "any server"),
             ("random", ..) => (
-                by_load.0,
+                Way::Weighted,
                 Approximated,
                 "nothing here measures the time of responses: as `least_conn`",
             ),
             ("least_time", ..) => (
-                by_load.0,
+                Way::Weighted,
                 Approximated,
                 "nothing here measures the time of responses to clients: as `least_conn`",
             ),
@@ -186,19 +179,11 @@ impl Draft<'_> {
                 word,
                 "the `interval` of the check is this by max_fails; `rise` is 1",
             ),
-            "max_conns" => {
-                let number = value.parse().ok().filter(|&number: &u32| number > 0);
-                self.max_conns = match (self.max_conns, number) {
-                    (Some(known), Some(number)) => Some(known.min(number)),
-                    (known, number) => known.or(number),
-                };
-                report.lost(
-                    place,
-                    word,
-                    "nothing here counts connections; with `least-load` it is the `full` of the \
-                     `load`",
-                );
-            }
+            "max_conns" => report.lost(
+                place,
+                word,
+                "nothing here counts connections; where a check learns a `load`, it is its `full`",
+            ),
             "slow_start" => report.lost(
                 place,
                 word,
@@ -226,15 +211,6 @@ impl Draft<'_> {
                 let says = "max_fails=0 for all servers: none is probed";
                 report.exact(&block.place, format!("{}: failures", block.shown()), says);
             }
-        }
-        if self.pool.way == Way::LeastLoad
-            && let Some(path) = self.found.status_page.clone()
-        {
-            let full = self.max_conns.unwrap_or(100);
-            let load = LoadPlan { page: LoadPage::NginxStatus, path, full };
-            let check = self.pool.check.get_or_insert_with(|| passive(1, Duration::from_secs(10)));
-            check.probe = ProbePlan::Http(HttpPlan::any_response());
-            check.load = Some(load);
         }
         if self.pool.way == Way::Random && !alike(&self.pool.servers) {
             self.pool.way = Way::Weighted;

@@ -13,9 +13,7 @@ fn holds(format: Format, text: &str, lines: &[&str], findings: &[&str]) {
         let report = imported.report.to_string();
         assert!(report.contains(finding), "no `{finding}` in\n{report}");
     }
-    if is_merged(&imported) {
-        check(&imported).unwrap_or_else(|errors| panic!("{errors}"));
-    }
+    check(&imported).unwrap_or_else(|errors| panic!("{errors}"));
 }
 
 #[test]
@@ -160,8 +158,44 @@ fn ipvs() {
         // A mark is one service; with a hash it is a group for others to join.
         (
             "-A -f 7 -s sh\n-a -f 7 -r 192.0.2.1:0 -w 1\n",
-            &["policy = \"hash\"\naffinity_group = \"fwmark-7\""][..],
+            &[
+                "policy = \"hash\"\naffinity_group = \"fwmark-7\"\ngroup_health = true",
+                "site = \"main-1\", address = \"192.0.2.1\"",
+            ][..],
             &["approximated source:1: `-f 7`"][..],
+        ),
+        // Nothing is hashed: no group, and no site for each.
+        (
+            "-A -f 7 -s rr\n-a -f 7 -r 192.0.2.1:0 -w 1\n",
+            &["policy = \"round-robin\"\nendpoints = [\n  { site = \"main\", "],
+            &[],
+        ),
+        // The families of a mark are one service, if they choose alike.
+        (
+            "-A -f 7 -s rr\n-a -f 7 -r 192.0.2.1:0\n\
+             -A -f 7 -6 -s rr\n-a -f 7 -6 -r [2001:db8::1]:0\n\
+             -A -f 8 -s rr -p 60\n-a -f 8 -r 192.0.2.1:0\n\
+             -A -f 8 -6 -s rr\n-a -f 8 -6 -r [2001:db8::1]:0\n",
+            &[
+                "address = \"192.0.2.1\" },\n  { site = \"main\", address = \"2001:db8::1\" }",
+                "sticky = { timeout = \"1m\" }\nhash_prefix_v4 = 24\nhash_prefix_v6 = 56\n\
+                 affinity_group = \"fwmark-8\"",
+                "[service.svc-3]",
+            ],
+            &[
+                "exact        source:3: `-f 7 -6`: the mark of the other family",
+                "approximated source:7: `-f 8 -6`: the mark of the other family chooses in",
+            ],
+        ),
+        // What persists is not what does not.
+        (
+            "-A -t 192.0.2.9:80 -s rr -p 604800\n-a -t 192.0.2.9:80 -r 192.0.2.1:80\n\
+             -A -t 192.0.2.9:443 -s rr\n-a -t 192.0.2.9:443 -r 192.0.2.1:443\n",
+            &["sticky = { timeout = \"24h\" }", "[service.svc-2]"],
+            &[
+                "approximated source:3: `-t 192.0.2.9:443`: the port goes to other servers",
+                "approximated source:1: `svc-1: sticky`: a network is kept in mind for a day",
+            ],
         ),
         // The same servers on two ports are one service, others are not.
         (
@@ -193,6 +227,32 @@ fn ipvs() {
         ),
     ] {
         holds(Format::Ipvs, text, lines, findings);
+    }
+}
+
+/// Whatever the one site is called, those of servers are called otherwise, and as sites may be.
+#[test]
+fn sites_by_number_have_names_of_their_own() {
+    let text = "-A -f 1 -s lblc\n-a -f 1 -r 192.0.2.1:0\n-a -f 1 -r 192.0.2.2:0\n\
+                -A -f 2 -s lblcr\n-a -f 2 -r 192.0.2.2:0\n-A -f 3 -s rr\n-a -f 3 -r 192.0.2.2:0\n";
+    let long = "a".repeat(63);
+    let [cut, taken] = ["a".repeat(40), format!("{}-1", "a".repeat(40))];
+    for (site, own) in [
+        ("main", ["main-1".to_owned(), "main-2".to_owned()]),
+        (&long, [format!("{cut}-1"), format!("{cut}-2")]),
+        (&taken, [format!("{cut}-1-2"), format!("{cut}-2")]),
+    ] {
+        let options = Options { site: site.to_owned(), ..Options::default() };
+        let files = files(&[("source", text)]);
+        let imported = import(Format::Ipvs, Path::new("source"), &files, &options).unwrap();
+        let sites = |at: usize| {
+            let endpoints = imported.plan.services[at].endpoints.iter();
+            endpoints.map(|one| imported.plan.sites[one.site].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(sites(0), own);
+        assert_eq!(sites(1), own[1..], "a server has one site in all services");
+        assert_eq!(sites(2), [site.to_owned()]);
+        check(&imported).unwrap_or_else(|errors| panic!("{errors}"));
     }
 }
 

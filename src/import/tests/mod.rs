@@ -11,11 +11,6 @@ use super::*;
 use crate::config;
 use crate::model::MemoryFiles;
 
-/// What the importer may write and this program does not read yet. A word goes from here when
-/// it is read: `samples::what_is_unmerged_is_refused` fails until it does.
-const UNMERGED: &[&str] =
-    &["policy = \"least-load\"", "policy = \"locality\"", "sticky = {", "load = {"];
-
 /// The files of `tests/import/bind`.
 const BIND: &[(&str, &str)] = &[
     ("named.conf", include_str!("../../../tests/import/bind/named.conf")),
@@ -34,11 +29,6 @@ fn files(files: &[(&str, &str)]) -> MemoryFiles {
 /// Imports one text, named as the format's file is.
 fn import_text(format: Format, text: &str) -> Result<Imported, ImportError> {
     import(format, Path::new("source"), &files(&[("source", text)]), &Options::default())
-}
-
-/// Whether everything that was written can be read.
-fn is_merged(imported: &Imported) -> bool {
-    !UNMERGED.iter().any(|word| imported.configuration.contains(word))
 }
 
 /// What `meridian check` says of an import: nothing, or every error.

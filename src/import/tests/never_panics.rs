@@ -28,6 +28,10 @@ const WORDS: &[&str] = &[
     "-a ",
     "-r ",
     "-p ",
+    "-6 ",
+    "-s lblc ",
+    "-M 300",
+    "stick on src,ipmask(40)\n",
     "-w 0",
     "-w 99999999999",
     "-f 1",
@@ -78,18 +82,22 @@ fn answers(format: Format, first: &str, files: &MemoryFiles) {
     assert!(imported.report.to_string().lines().count() > 1);
     let table = imported.configuration.parse::<toml::Table>();
     assert!(table.is_ok(), "{table:?}\n{}", imported.configuration);
-    if is_merged(&imported) {
-        let checked = check(&imported);
-        assert!(checked.is_ok(), "{}\n{}", checked.unwrap_err(), imported.configuration);
-    }
+    let checked = check(&imported);
+    assert!(checked.is_ok(), "{}\n{}", checked.unwrap_err(), imported.configuration);
 }
 
 fn text_of(format: Format) -> &'static str {
     match format {
         Format::Bind => BIND[0].1,
         Format::Nginx => include_str!("../../../tests/import/nginx.conf"),
-        Format::Haproxy => include_str!("../../../tests/import/haproxy.cfg"),
-        Format::Ipvs => include_str!("../../../tests/import/ipvs.rules"),
+        Format::Haproxy => concat!(
+            include_str!("../../../tests/import/haproxy.cfg"),
+            include_str!("../../../tests/import/sticky.haproxy.cfg"),
+        ),
+        Format::Ipvs => concat!(
+            include_str!("../../../tests/import/ipvs.rules"),
+            include_str!("../../../tests/import/marks.ipvs.rules"),
+        ),
     }
 }
 
@@ -127,7 +135,7 @@ proptest! {
     #[test]
     fn with_lines_left_out(
         format in 0..Format::ALL.len(),
-        lines in proptest::collection::vec(any::<bool>(), 120),
+        lines in proptest::collection::vec(any::<bool>(), 140),
     ) {
         let format = Format::ALL[format];
         let kept = text_of(format).lines().zip(lines).filter(|(_, keep)| *keep);
