@@ -6,6 +6,7 @@
 mod common;
 
 mod beside;
+mod serve;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
