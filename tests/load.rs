@@ -1,38 +1,46 @@
-//! Back ends say how busy they are: what is read of them is right, follows a change within three
-//! probes, and is told when it ceases to come. The numbers of real proxies, too.
+//! Back ends say how busy they are: what is read of them is right, answers follow a change within
+//! three probes, and it is told when it ceases to come. The numbers of real proxies, too.
 
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use common::backend::{Backend, Mood};
+use common::dns::ask;
 use common::peers::quiet_address;
 use common::proxies::Proxy;
-use common::{Folder, Server, eventually, has, http_get};
+use common::{Folder, Server, eventually, has, http_get, meridian};
 use serde_json::Value;
 
-/// A server with two targets, and what its pages say of them.
+/// A server with two targets, of weights 2 and 1 in a service that goes by loads, and what its
+/// pages say of them.
 struct World {
     server: Server,
     admin: SocketAddr,
     probes: [SocketAddr; 2],
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl World {
-    /// Probes both by a check with these keys. Each probe is logged, and so can be waited for.
+    /// Probes both by a check with these keys, for `least-load`.
     fn start(probes: [SocketAddr; 2], check: &str) -> Self {
+        Self::start_with(probes, check, "policy = \"least-load\"")
+    }
+
+    /// The same for a service with these keys. Each probe is logged, and so can be waited for.
+    fn start_with(probes: [SocketAddr; 2], check: &str, keys: &str) -> Self {
         let [one, two] = probes;
         let folder = Folder::with_config(&format!(
             "[admin]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"debug\"\n[site.one]\n[site.two]\n\
              [check.web]\ntype = \"http\"\ninterval = \"200ms\"\ntimeout = \"1s\"\n{check}\n\
-             [service.www]\nnames = [\"www.example.com\"]\npolicy = \"weighted\"\ncheck = \"web\"\n\
-             endpoints = [\n{{ site = \"one\", address = \"192.0.2.1\", probe = \"{one}\" }},\n\
+             [service.www]\nnames = [\"www.example.com\"]\n{keys}\ncheck = \"web\"\n\
+             endpoints = [\n\
+             {{ site = \"one\", address = \"192.0.2.1\", weight = 2, probe = \"{one}\" }},\n\
              {{ site = \"two\", address = \"192.0.2.2\", probe = \"{two}\" }}]\n"
         ));
         let mut server = Server::start(&folder);
         let admin = server.wait_for_address("admin listens");
-        Self { server, admin, probes, _folder: folder }
+        Self { server, admin, probes, folder }
     }
 
     /// Waits until either target was probed so often from now on.
@@ -75,12 +83,39 @@ impl World {
         serde_json::from_value(warnings).expect("a list of texts")
     }
 
-    /// Whether there is a warning, and only one, about the load of the second target alone.
+    /// Whether there are two warnings only: about the load of the second target alone, and about
+    /// the service.
     fn warns_of_the_second(&self) -> bool {
         let about = format!("load of `web {} -` not reported for ", self.probes[1]);
         let warnings = self.warnings();
-        matches!(&warnings[..], [one] if one.starts_with(&about)
-            && one.ends_with(" s: plain weights are used"))
+        matches!(&warnings[..], [load, service] if load.starts_with(&about)
+            && load.ends_with(" s: plain weights are used")
+            && service == "service `www`: loads are not known, plain weights count")
+    }
+
+    /// How often the service answers with either, asked so many times.
+    fn answered(&self, times: usize) -> [usize; 2] {
+        let www = ask(self.server.address, "www.example.com");
+        let first: IpAddr = [192, 0, 2, 1].into();
+        let count = (0..times).filter(|_| www.udp().address() == first).count();
+        [count, times - count]
+    }
+
+    /// Checks that answers are shared by weight and headroom, with the loads as they are before
+    /// and after asking, and says how large the first one's share is.
+    fn expects_shares_by_headroom(&self) -> f64 {
+        let share_at = |[one, two]: [f64; 2]| {
+            let weights = [2.0 * (1.0 - one), 1.0 - two];
+            weights[0] / (weights[0] + weights[1])
+        };
+        let before = share_at(self.loads());
+        let [first, second] = self.answered(1000);
+        let after = share_at(self.loads());
+        let share = first as f64 / (first + second) as f64;
+        // Steering is not told of less than a fiftieth of a load.
+        let expected = before.min(after) - 0.05..before.max(after) + 0.05;
+        assert!(expected.contains(&share), "{share}, expected {expected:?}");
+        share
     }
 
     /// Waits until the load of the second target is stale, and looks where that is told.
@@ -98,6 +133,7 @@ impl World {
         let gauge = |probe: SocketAddr| format!("meridian_target_load{{target=\"web {probe} -\"}}");
         assert!(metrics.contains(&gauge(self.probes[0])), "{metrics}");
         assert!(!metrics.contains(&gauge(self.probes[1])), "a stale load is no load");
+        assert_eq!(self.answered(300), [200, 100], "plain weights, exactly");
     }
 
     fn expects_return(&mut self) {
@@ -172,6 +208,14 @@ fn a_load_that_ceases_to_come_is_told() {
     backends[1].say("X-Load: 0.25\r\n");
     world.expects_return();
     assert_eq!(world.loads()[1], 0.25, "the first report after a silence counts in full");
+
+    let config = world.folder.config();
+    let config = config.to_str().unwrap();
+    let said = meridian(&["explain", "-c", config, "www.example.com", "--client", "192.0.2.9"]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    for part in ["endpoints that are up; loads are not known here: plain weights count", "66.7 %"] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
 }
 
 /// Two addresses of this machine: the same ports are free on both.
@@ -196,9 +240,13 @@ fn haproxy_says_how_busy_it_is() {
     );
     world.probed(1);
     assert_eq!(world.loads(), [0.8, 0.1], "of 20 sessions each");
+    let share = world.expects_shares_by_headroom();
+    assert!((0.28..0.34).contains(&share), "2 × 0.2 to 1 × 0.9: {share}");
     one.hold(www, 2);
     two.hold(www, 16);
     world.probed(THREE_ROUNDS);
+    let share = world.expects_shares_by_headroom();
+    assert!(share > 0.8, "2 × 0.8 to 1 × 0.3, and on the way to 2 × 0.9 to 1 × 0.2: {share}");
     let [first, second] = world.loads();
     assert!(first < 0.25 && second > 0.65, "{first} {second}");
     two.order("shutdown frontend statistics");
@@ -221,13 +269,60 @@ fn nginx_says_how_busy_it_is() {
     world.probed(1);
     let [first, second] = world.loads();
     assert!(first >= 0.8 && second <= 0.2, "{first} {second}");
+    let share = world.expects_shares_by_headroom();
+    assert!(share < 0.4, "less than the weight of the other: {share}");
     one.hold(port, 4);
     two.hold(port, 40);
     world.probed(THREE_ROUNDS);
     let [first, second] = world.loads();
     assert!(first < 0.35 && second > 0.65, "{first} {second}");
+    let share = world.expects_shares_by_headroom();
+    assert!(share > 0.75, "more than twice that of the other: {share}");
     two.offer_status(false);
     world.expects_silence("load: status 404, expected 200-299");
     two.offer_status(true);
     world.expects_return();
+}
+
+#[test]
+fn a_site_above_its_soft_limit_leaves_networks_to_the_next_and_above_the_hard_one_all() {
+    let backends = [(); 2].map(|()| Backend::start());
+    let probes = backends.each_ref().map(|backend| backend.address);
+    let load = |at: usize, load: f64| backends[at].say(&format!("X-Load: {load}\r\n"));
+    load(0, 0.2);
+    load(1, 0.2);
+    let mut world = World::start_with(
+        probes,
+        "load = { from = \"header\", name = \"X-Load\", full = 1, smoothing = 1, max_change = 1 }",
+        "policy = \"failover\"\ncapacity = { one = { soft = 0.5, hard = 0.9 } }",
+    );
+    world.probed(1);
+    let clients: Vec<IpAddr> =
+        (0..1000).map(|n: u16| Ipv4Addr::from(0x0800_0000 + u32::from(n) * 256).into()).collect();
+    // Who is sent to the second site, at a load of the first.
+    let left_to_the_next = |world: &World, at: f64| -> Vec<bool> {
+        load(0, at);
+        eventually("the load is known", || world.loads()[0] == at);
+        let www = ask(world.server.address, "www.example.com");
+        let is_left = |client: &IpAddr| {
+            let reply = www.clone().subnet(*client, 24).udp();
+            assert_eq!(reply.scope(), Some(24), "whatever the load");
+            reply.address() == IpAddr::from([192, 0, 2, 2])
+        };
+        clients.iter().map(is_left).collect()
+    };
+    let mut before = vec![false; clients.len()];
+    for (at, share) in [(0.2, 0.0), (0.5, 0.0), (0.6, 0.25), (0.7, 0.5), (0.9, 1.0), (5.0, 1.0)] {
+        let left = left_to_the_next(&world, at);
+        let found = left.iter().filter(|left| **left).count() as f64 / clients.len() as f64;
+        assert!((found - share).abs() < 0.04, "{found} at a load of {at}");
+        let stay_away = before.iter().zip(&left).all(|(before, now)| *now || !before);
+        assert!(stay_away, "who has been left is not called back by more load, {at}");
+        before = left;
+    }
+    // The loads of all count, or none: when the second ceases to say its own, nobody is left.
+    backends[1].say("");
+    world.server.wait_for("load not reported: plain weights are used");
+    assert!(world.warns_of_the_second(), "{:?}", world.warnings());
+    assert!(left_to_the_next(&world, 5.0).iter().all(|left| !left));
 }

@@ -106,6 +106,14 @@ fn silences(health: &HealthTable, now: SystemTime) -> Vec<String> {
     in_service.flat_map(|(target, _)| say(target.key())).collect()
 }
 
+/// What an operator should look at: what is not said, and which services that is felt in.
+fn warnings(view: &View<'_>, now: SystemTime) -> Vec<String> {
+    let mut warnings = silences(view.health, now);
+    let felt = |name| format!("service `{name}`: loads are not known, plain weights count");
+    warnings.extend(view.snapshot.lacking_loads().map(felt));
+    warnings
+}
+
 /// The page.
 pub(super) fn json(view: &View<'_>) -> String {
     let catalog = &view.snapshot.catalog;
@@ -139,7 +147,7 @@ pub(super) fn json(view: &View<'_>) -> String {
         zones: catalog.zones.len(),
         services: catalog.services.len(),
         stalled_targets: view.stalled,
-        warnings: silences(view.health, now),
+        warnings: warnings(view, now),
         targets: targets.collect(),
     };
     serde_json::to_string_pretty(&status).expect("texts and numbers are always JSON") + "\n"

@@ -29,6 +29,16 @@ impl Standing {
         Self { verdict, ttl: 0, reason, near_flip, loads, by_view }
     }
 
+    /// Whether somebody meets endpoints that are up, of which loads should count and are not known.
+    /// Where nobody is up that is no news: who is down need not say how busy it is.
+    pub fn lacks_loads(&self) -> bool {
+        let lacks = |s: &Self| s.loads == Loads::Unknown && s.reason < Reason::NotProbedYet;
+        match &*self.by_view {
+            [] => lacks(self),
+            views => views.iter().any(lacks),
+        }
+    }
+
     /// What this means for a service of which this one is an endpoint.
     ///
     /// | reason | health |

@@ -47,6 +47,14 @@ impl Snapshot {
         self.standings.get(id, family)
     }
 
+    /// The names of services that should go by loads, and cannot: plain weights count.
+    pub fn lacking_loads(&self) -> impl Iterator<Item = &str> {
+        let lacks = |id| Family::BOTH.iter().any(|family| self.standing(id, *family).lacks_loads());
+        let services = (0..).map(ServiceId).zip(&self.catalog.services);
+        let lacking = services.filter(move |(id, _)| lacks(*id));
+        lacking.map(|(_, entry)| entry.steering.name.as_str())
+    }
+
     /// Whether a service is answered from health that is out of date: a target of it has not
     /// been heard of for too long.
     pub fn is_stale(&self, id: ServiceId) -> bool {

@@ -562,7 +562,7 @@ fn in_words(reason: Reason, standing: &Standing) -> String {
         Reason::NotForClient => "the service has no endpoint of this family for this client",
     };
     let loads = match standing.loads {
-        Loads::Unknown => "; loads are not known: plain weights count",
+        Loads::Unknown => "; loads are not known here: plain weights count",
         Loads::Used | Loads::Unused => "",
     };
     match standing.verdict {
