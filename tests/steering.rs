@@ -3,65 +3,18 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use common::backend::{Backend, Mood};
 use common::dns::{Reply, ask};
-use common::{Folder, Seeded, Server, ZONE_HEAD, chi_square};
+use common::services::{count, host, serve, service};
+use common::{Seeded, chi_square};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 
-/// Five sites, and a check that looks often.
-const SITES: &str = "
-[site.one]
-[site.two]
-[site.three]
-[site.four]
-[site.five]
-
-[check.web]
-type = \"http\"
-path = \"/healthz\"
-interval = \"100ms\"
-timeout = \"200ms\"
-fall = 2
-rise = 2
-";
-
-/// A service for `NAME.example.com`.
-fn service(name: &str, keys: &str, endpoints: &[&str]) -> String {
-    let endpoints: String = endpoints.iter().map(|e| format!("  {{ {e} }},\n")).collect();
-    format!(
-        "[service.{name}]\nnames = [\"{name}.example.com\"]\n{keys}\nendpoints = [\n{endpoints}]\n"
-    )
-}
-
-/// A server with these services, over a zone with these records.
-fn serve(services: &str, records: &str) -> (Folder, Server) {
-    let folder = Folder::with_config(&format!("{SITES}\n{services}"));
-    folder.write("example.com.zone", &format!("{ZONE_HEAD}{records}"));
-    let server = Server::start(&folder);
-    (folder, server)
-}
-
 fn v4(text: &str) -> IpAddr {
     IpAddr::V4(text.parse().unwrap())
-}
-
-/// The address 192.0.2.`n`.
-fn host(n: u8) -> IpAddr {
-    Ipv4Addr::new(192, 0, 2, n).into()
-}
-
-/// How often each single address is answered.
-fn count(server: SocketAddr, name: &str, times: usize) -> BTreeMap<IpAddr, usize> {
-    let question = ask(server, name);
-    let mut counts = BTreeMap::new();
-    for _ in 0..times {
-        *counts.entry(question.udp().address()).or_default() += 1;
-    }
-    counts
 }
 
 #[test]

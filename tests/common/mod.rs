@@ -1,5 +1,5 @@
-//! What the tests from outside share: the program itself, back ends, a DNS client, and other
-//! DNS servers.
+//! What the tests from outside share: the program itself, services and back ends, a DNS client,
+//! and other DNS servers.
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
@@ -7,6 +7,7 @@ pub mod backend;
 pub mod dns;
 pub mod peers;
 pub mod proxies;
+pub mod services;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
