@@ -123,21 +123,17 @@ clients = [\"group:offices\"]
 
 #[test]
 fn nothing_that_is_down_opens_a_fence() {
-    let dead = Backend::start();
+    let (well, dead) = (Backend::start(), Backend::start());
     dead.set(Mood::Dies);
     let inside = "site = \"one\", address = \"192.0.2.1\", clients = [\"203.0.113.0/24\"]";
     let outside = format!("site = \"two\", address = \"192.0.2.2\", probe = \"{}\"", dead.address);
-    let down = format!("{inside}, probe = \"{}\"", dead.address);
+    let [up, down] = [&well, &dead].map(|b| format!("{inside}, probe = \"{}\"", b.address));
     let checked = "policy = \"failover\"\ncheck = \"web\"\nttl = 7";
     let text = service("only", "policy = \"failover\"\nttl = 7", &[inside])
-        + &service(
-            "mixed",
-            checked,
-            &[&format!("{inside}, admin_state = \"forced-up\""), &outside],
-        )
+        + &service("mixed", checked, &[&up, &outside])
         + &service("down", checked, &[&down]);
     let (_folder, mut server) = serve(&text, "");
-    server.wait_for("to=down");
+    (0..2).for_each(|_| drop(server.wait_for("health changed")));
     let address = server.address;
     let (friend, stranger) = (client("203.0.113.7"), client("198.51.100.7"));
     for (name, to_friend, to_stranger) in
