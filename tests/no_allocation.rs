@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use meridian::config;
 use meridian::engine::Engine;
-use meridian::health::HealthTable;
+use meridian::health::{HealthTable, Outcome, RawLoad, Report, TargetKey};
 use meridian::model::{Exchange, MemoryFiles, Transport};
+use meridian::steer::Policy;
 use meridian::world::Writer;
 
 use allocations::{ALLOCATIONS, Counting};
@@ -45,6 +46,19 @@ location = [50.11, 8.68]
 location = [35.68, 139.69]
 [check.web]
 type = \"http\"
+[check.loaded]
+type = \"http\"
+load = { from = \"header\", name = \"X-Load\", full = 1 }
+[clients]
+here = [\"193.99.0.0/16\", \"2a00:102::/32\"]
+[geo_map.world]
+rules = [
+  { clients = [\"country:DE\"], sites = [\"frankfurt\", \"auto\"] },
+  { clients = [\"group:here\", \"continent:EU\"], sites = [\"tokyo\"] },
+]
+default = [\"virginia\", \"auto\"]
+[latency]
+file = \"times\"
 ";
 
 const ENDPOINTS: &str = "endpoints = [
@@ -77,18 +91,80 @@ ns.child A 192.0.2.60
 $GENERATE 1-5000 one-of-many-$ A 192.0.2.83
 ";
 
-const POLICIES: [&str; 7] =
-    ["round-robin", "random", "weighted", "geo-proximity", "failover", "hash", "name-hash"];
+/// What a policy cannot do without.
+fn needs(policy: Policy) -> &'static str {
+    match policy {
+        Policy::GeoMap => "map = \"world\"",
+        Policy::LeastLoad => "check = \"loaded\"",
+        _ => "",
+    }
+}
+
+/// Services that do more than choose by a policy, with their keys, and how many records their
+/// answers hold. Each has its own endpoints, or the common ones.
+const MORE: [(&str, &str, u8); 8] = [
+    ("shed", "policy = \"failover\"\nshed = { virginia = 0.5, frankfurt = 0.2 }", 1),
+    (
+        "capacity",
+        "policy = \"geo-proximity\"\ncheck = \"loaded\"\n\
+         capacity = { frankfurt = { soft = 0.1, hard = 0.5 } }",
+        1,
+    ),
+    ("bounded", "policy = \"locality\"\ncheck = \"loaded\"\nlocality_key = \"client\"", 1),
+    ("sticky", "policy = \"random\"\nsticky = { timeout = \"5m\" }", 2),
+    (
+        "crowded",
+        "policy = \"random\"\nsticky = { timeout = \"1s\", table_size = 4, failback = \"immediate\" }",
+        2,
+    ),
+    (
+        "trickle",
+        "policy = \"weighted\"\nwithin_site = \"random\"\ntrickle = 0.5\nendpoints = [
+           { site = \"virginia\", address = \"192.0.2.1\" },
+           { site = \"virginia\", address = \"2001:db8::1\" },
+           { site = \"tokyo\", address = \"192.0.2.3\", tier = 1 },
+           { site = \"tokyo\", address = \"2001:db8::3\", tier = 1 },
+         ]",
+        1,
+    ),
+    (
+        "views",
+        "policy = \"hash\"\nendpoints = [
+           { site = \"virginia\", address = \"192.0.2.1\" },
+           { site = \"virginia\", address = \"2001:db8::1\" },
+           { site = \"tokyo\", address = \"192.0.2.3\", clients = [\"group:here\", \"asn:1\"] },
+           { site = \"tokyo\", address = \"192.0.2.4\", clients = [\"country:US\"] },
+         ]",
+        1,
+    ),
+    (
+        "nested",
+        "policy = \"round-robin\"\nendpoints = [
+           { site = \"virginia\", service = \"sticky\" },
+           { site = \"tokyo\", service = \"deeper\" },
+         ]",
+        2,
+    ),
+];
 
 /// An engine with these limits.
 fn engine(limits: &str) -> Engine {
     let mut text = format!("{CONFIG}[rate_limit]\n{limits}\n");
-    for policy in POLICIES {
+    let policies = Policy::ALL.iter().map(|policy| {
+        let https = "https = { alpn = [\"h2\", \"h3\"] }\n";
+        (policy.name(), format!("policy = \"{policy}\"\n{https}{}\n{ENDPOINTS}", needs(*policy)))
+    });
+    let more = MORE.iter().map(|(name, keys, _)| {
+        let endpoints = if keys.contains("endpoints") { "" } else { ENDPOINTS };
+        (*name, format!("{keys}\n{endpoints}\n"))
+    });
+    for (name, keys) in policies.chain(more) {
         text += &format!(
-            "[service.{policy}]\nnames = [\"{policy}.example.com\", \"*.{policy}.example.com\"]\n\
-             policy = \"{policy}\"\n{ENDPOINTS}[service.{policy}.https]\nalpn = [\"h2\", \"h3\"]\n"
+            "[service.{name}]\nnames = [\"{name}.example.com\", \"*.{name}.example.com\"]\n{keys}"
         );
     }
+    text += "[service.deeper]\nnames = [\"deeper.example.com\"]\npolicy = \"failover\"\n\
+             endpoints = [{ site = \"tokyo\", service = \"hash\" }]\n";
     // Nothing was probed, and so nothing is up.
     text += &format!(
         "[service.unknown]\nnames = [\"unknown.example.com\"]\npolicy = \"weighted\"\n\
@@ -103,12 +179,23 @@ fn engine(limits: &str) -> Engine {
         .with("meridian.toml", text)
         .with("com.zone", COM)
         .with("org.zone", org)
+        .with("times", "193.99.144.0/24 tokyo 5\n193.99.144.0/24 virginia 9\n")
         .with("country.mmdb", include_bytes!("../geoip/country.mmdb").as_slice());
     let catalog = config::load(Path::new("meridian.toml"), &files, None)
         .unwrap_or_else(|errors| panic!("{}", errors.diagnostics.render(config::Dress::Plain)));
     let health = HealthTable::new(&catalog.targets, SystemTime::now());
     let listener = ([127, 0, 0, 1], 53).into();
-    Engine::new(Arc::clone(Writer::new(catalog, health).world()), Arc::default(), listener)
+    let targets: Vec<TargetKey> = catalog.targets.iter().map(|t| t.key().clone()).collect();
+    let mut writer = Writer::new(catalog, health);
+    let reports = targets.into_iter().zip([0.3, 0.9, 0.4, 0.1].into_iter().cycle());
+    let reports =
+        reports.filter(|(key, _)| key.as_str().starts_with("loaded ")).map(|(key, load)| {
+            let report = Report { load: RawLoad::new(load, 1.0), ..Report::default() };
+            (key, 1, Outcome { report, ..Outcome::passed(Duration::ZERO) })
+        });
+    writer.observe(reports, SystemTime::now());
+    assert_eq!(writer.world().load().lacking_loads().count(), 0);
+    Engine::new(Arc::clone(writer.world()), Arc::default(), listener)
 }
 
 /// The octets of a query; with the payload of a Client Subnet option if given.
@@ -145,13 +232,18 @@ fn questions() -> Vec<(Vec<u8>, u8, u8)> {
     const SRV: u16 = 33;
     const HTTPS: u16 = 65;
     let mut all = Vec::new();
-    for policy in POLICIES {
-        // Only one endpoint a site has a family, and geo-proximity keeps to one site, as
-        // failover does.
-        let count = if ["geo-proximity", "failover"].contains(&policy) { 1 } else { 2 };
-        for name in [format!("{policy}.example.com"), format!("X.{policy}.eXample.com")] {
+    // Only one endpoint a site has a family, and some policies keep to one site.
+    let count = |policy: &Policy| if policy.chooses_site() { 1 } else { 2 };
+    let policies = Policy::ALL.iter().map(|policy| (policy.name(), count(policy), true));
+    let more = MORE.iter().map(|(name, _, count)| (*name, *count, false));
+    for (service, count, has_https) in policies.chain(more) {
+        for name in [format!("{service}.example.com"), format!("X.{service}.eXample.com")] {
             for rtype in [A, AAAA, HTTPS] {
-                let count = if rtype == HTTPS { 1 } else { count };
+                let count = match (rtype, has_https) {
+                    (HTTPS, true) => 1,
+                    (HTTPS, false) => continue,
+                    _ => count,
+                };
                 all.push((query(&name, rtype, None), 0, count));
                 for subnet in [
                     &[][..],
