@@ -36,13 +36,57 @@ const SITES: [(&str, f64, f64); 8] = [
 const POLICIES: [&str; 7] =
     ["round-robin", "random", "weighted", "geo-proximity", "failover", "hash", "name-hash"];
 
+/// Services that do more than choose among their endpoints, with their keys; `ALL` stands for an
+/// endpoint at each site.
+const STEPS: [(&str, &str); 6] = [
+    ("rules", "policy = \"geo-map\"\nmap = \"world\"\nendpoints = [ALL]"),
+    (
+        "rules-views",
+        "policy = \"geo-map\"\nmap = \"world\"\nendpoints = [ALL
+         { site = \"seoul\", address = \"192.0.2.100\", clients = [\"country:DE\", \"192.0.2.0/24\"] },
+         { site = \"oregon\", address = \"192.0.2.101\", clients = [\"continent:NA\"] },
+        ]",
+    ),
+    ("shed", "policy = \"failover\"\nshed = { seoul = 0.3, frankfurt = 0.3 }\nendpoints = [ALL]"),
+    ("sticky", "policy = \"weighted\"\nsticky = { timeout = \"5m\" }\nendpoints = [ALL]"),
+    (
+        "nested",
+        "policy = \"failover\"\nendpoints = [
+         { site = \"seoul\", service = \"weighted\" },
+         { site = \"oregon\", service = \"failover\" },
+        ]",
+    ),
+    (
+        "nested-shed",
+        "policy = \"failover\"\nshed = { seoul = 0.5 }\nendpoints = [
+         { site = \"seoul\", service = \"geo-proximity\" },
+         { site = \"oregon\", service = \"shed\" },
+        ]",
+    ),
+];
+
+/// Rules of which sites serve whom.
+const RULES: &str = "[geo_map.world]
+rules = [
+  { clients = [\"continent:AS\"], sites = [\"seoul\", \"auto\"] },
+  { clients = [\"continent:EU\"], sites = [\"auto\"] },
+  { clients = [\"country:DE\", \"193.99.144.0/24\"], sites = [\"frankfurt\", \"auto\"] },
+]
+default = [\"virginia\", \"auto\"]
+";
+
+/// The policies, and what is built on them.
+fn services() -> impl Iterator<Item = &'static str> {
+    POLICIES.into_iter().chain(STEPS.iter().map(|(name, _)| *name))
+}
+
 fn main() {
     // Many calls per sample: one is hardly longer than the timer is fine.
     divan::Divan::from_args().sample_size(1000).main();
 }
 
-/// A world with one service per policy over eight sites, and 100,000 static names; `more`
-/// stands in front of its configuration.
+/// A world with the [`services`] over eight sites, and 100,000 static names; `more` stands in
+/// front of its configuration.
 fn world(more: &str) -> Writer {
     let mut config = String::from(more);
     config.push_str(
@@ -51,17 +95,17 @@ fn world(more: &str) -> Writer {
     for (site, latitude, longitude) in SITES {
         config += &format!("[site.{site}]\nlocation = [{latitude:?}, {longitude:?}]\n");
     }
-    for policy in POLICIES {
-        config += &format!(
-            "[service.{policy}]\nnames = [\"{policy}.example.com\"]\npolicy = \"{policy}\"\nendpoints = [\n"
-        );
-        for (number, (site, ..)) in SITES.iter().enumerate() {
-            config += &format!(
-                "{{ site = \"{site}\", address = \"192.0.2.{number}\", weight = {} }},\n",
-                number + 1
-            );
-        }
-        config += "]\n";
+    config += RULES;
+    let endpoint = |(number, (site, ..)): (usize, &(&str, f64, f64))| {
+        let weight = number + 1;
+        format!("{{ site = \"{site}\", address = \"192.0.2.{number}\", weight = {weight} }},\n")
+    };
+    let all: String = SITES.iter().enumerate().map(endpoint).collect();
+    let policies = POLICIES.map(|name| (name, format!("policy = \"{name}\"\nendpoints = [ALL]")));
+    let steps = STEPS.map(|(name, keys)| (name, keys.to_owned()));
+    for (name, keys) in policies.into_iter().chain(steps) {
+        let keys = keys.replace("ALL", &all);
+        config += &format!("[service.{name}]\nnames = [\"{name}.example.com\"]\n{keys}\n");
     }
     let mut zone = String::from("$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.53\n");
     zone += "nodata TXT here\n*.wild A 198.51.100.2\n";
@@ -121,16 +165,16 @@ fn peer() -> SocketAddr {
 }
 
 /// Services asked plainly, as `static_name` is.
-#[divan::bench(args = POLICIES)]
-fn service(bencher: Bencher<'_, '_>, policy: &str) {
-    answer(bencher, &query(&format!("{policy}.example.com."), None));
+#[divan::bench(args = services())]
+fn service(bencher: Bencher<'_, '_>, name: &str) {
+    answer(bencher, &query(&format!("{name}.example.com."), None));
 }
 
 /// Services asked with Client Subnet.
-#[divan::bench(args = POLICIES)]
-fn service_ecs(bencher: Bencher<'_, '_>, policy: &str) {
+#[divan::bench(args = services())]
+fn service_ecs(bencher: Bencher<'_, '_>, name: &str) {
     let subnet = Some("193.99.144.0".parse().unwrap());
-    answer(bencher, &query(&format!("{policy}.example.com."), subnet));
+    answer(bencher, &query(&format!("{name}.example.com."), subnet));
 }
 
 #[divan::bench(args = ["host-5000", "nope", "nodata", "x.wild", "a.b.c.d.host-5000"])]
