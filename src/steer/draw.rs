@@ -53,14 +53,14 @@ impl<D: Dice> Draw<'_, D> {
 
     #[inline]
     fn pick(&mut self, policy: Policy, field: &Field) {
-        // One contestant needs no choice, and no turn is taken. Where the client counts a scope
-        // is claimed all the same: it must not overlap, in caches, with those claimed before
-        // and after.
+        // Where the client counts a scope is claimed though only one contestant is left: it must
+        // not overlap, in caches, with those claimed before and after.
+        if self.service.goes_by_prefix(policy) {
+            self.read_prefix();
+        }
+        // One contestant needs no choice, and no turn is taken.
         if let ([only], false) = (field.contestants(), policy.reads_client()) {
             return self.picks.push(only.index);
-        }
-        if policy.ranks() && self.service.may_shed() {
-            self.read_prefix();
         }
         policy.pick(field, self);
     }

@@ -25,10 +25,8 @@ pub(super) fn pick(sites: &Field, draw: &mut Draw<'_, impl Dice>) {
     let locality = service.locality.as_ref().expect("the service says what is held together");
     let key = match locality.key {
         LocalityKey::Name => name_key(service.hash.seed, draw.name),
-        LocalityKey::Client => {
-            draw.read_prefix();
-            draw.client_key()
-        }
+        // That the prefix counts was noted before: it does with one site left, too.
+        LocalityKey::Client => draw.client_key(),
     };
     rendezvous::pick(sites, key, draw);
 }

@@ -295,9 +295,13 @@ impl Service {
         self.sites.iter().position(|(id, _)| *id == site).expect("sites cover endpoints")
     }
 
-    /// Whether a contestant may ever leave clients to others, by a hash of their prefix.
-    pub(super) fn may_shed(&self) -> bool {
-        !self.sheds.is_empty() || (self.locality.is_some() && self.learns_load)
+    /// Whether a policy of this service goes by the client's prefix beside what it reads itself:
+    /// because sites may shed some of their clients, or because locality holds clients together.
+    pub(super) fn goes_by_prefix(&self, policy: Policy) -> bool {
+        let sheds = !self.sheds.is_empty() || (self.locality.is_some() && self.learns_load);
+        let is_locality = policy == Policy::Locality;
+        let holds_clients = self.locality.is_some_and(|held| held.key == LocalityKey::Client);
+        self.sites.len() > 1 && ((policy.ranks() && sheds) || (is_locality && holds_clients))
     }
 
     /// Whether endpoints weigh by what is left of them until full.

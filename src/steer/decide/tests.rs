@@ -193,6 +193,14 @@ fn a_site_that_may_shed_claims_the_prefix_it_sheds_by() {
     assert_eq!(scope(&service, "uu"), 0);
     service.sheds = vec![Shed::default(), Shed { fixed: 0.5, capacity: None }];
     assert_eq!(scope(&service, "uu"), 24);
+    // With one site left nobody is shed, and the scope stays what it was.
+    assert_eq!([scope(&service, "ud"), scope(&service, "du")], [24, 24]);
+    service.policy = Policy::Locality;
+    service.sheds.clear();
+    for (key, expected) in [(LocalityKey::Client, 24), (LocalityKey::Name, 0)] {
+        service.locality = Some(Locality { key, bound: 1.25 });
+        assert_eq!([scope(&service, "uu"), scope(&service, "ud")], [expected; 2], "{key:?}");
+    }
 }
 
 #[test]
