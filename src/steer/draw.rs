@@ -85,6 +85,22 @@ impl<D: Dice> Draw<'_, D> {
         hash::client_key(self.service.hash, *self.client)
     }
 
+    /// Of contestants, the most preferred first, the one that has this client:
+    ///
+    /// | the first that | unless |
+    /// |---|---|
+    /// | does not shed it | all do |
+    /// | takes anybody at all | none does |
+    /// | is there | |
+    pub(super) fn first_taking<'c>(
+        &self,
+        ranked: impl Iterator<Item = &'c Contestant> + Clone,
+    ) -> Option<&'c Contestant> {
+        let taking = ranked.clone().find(|contestant| !self.sheds(contestant));
+        let others = || ranked.clone().find(|contestant| contestant.takes_anybody());
+        taking.or_else(others).or_else(|| ranked.clone().next())
+    }
+
     /// Whether a contestant leaves this client to the next: a fraction of the clients, by a hash
     /// of their prefix, so that a greater fraction only leaves more of them.
     #[inline]

@@ -20,7 +20,9 @@ pub(super) fn pick(field: &Field, draw: &mut Draw<'_, impl Dice>) {
             draw.picks.push(contestant.index);
         }
     }
-    if draw.picks.is_empty() {
-        draw.picks.push(field.contestants()[0].index);
+    if draw.picks.is_empty()
+        && let Some(first) = draw.first_taking(field.contestants().iter())
+    {
+        draw.picks.push(first.index);
     }
 }

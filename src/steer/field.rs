@@ -16,6 +16,13 @@ pub struct Contestant {
     pub shed: u32,
 }
 
+impl Contestant {
+    /// Whether there are clients that it does not shed.
+    pub(super) fn takes_anybody(&self) -> bool {
+        self.shed < ALL_CLIENTS
+    }
+}
+
 /// The shed of a contestant that takes no client.
 pub const ALL_CLIENTS: u32 = 1 << 31;
 

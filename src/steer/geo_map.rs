@@ -64,14 +64,15 @@ pub(super) fn pick(sites: &Field, draw: &mut Draw<'_, impl Dice>) {
     draw.read(scope);
     let pool = draw.pool;
     let mut named = order.sites.iter().filter_map(|&site| pool.site(site));
-    let taken = named.clone().find(|site| !draw.sheds(site));
     let found: Option<&Contestant> = if order.auto {
+        let taken = named.find(|site| !draw.sheds(site));
         // Read whether or not it is needed today: scopes must not depend on health.
         let nearest = geo_proximity::nearest(draw);
         taken.or(Some(nearest))
     } else {
-        taken.or_else(|| named.next())
+        draw.first_taking(named)
     };
-    let found = found.unwrap_or(&sites.contestants()[0]);
-    draw.picks.push(found.index);
+    if let Some(found) = found.or_else(|| draw.first_taking(sites.contestants().iter())) {
+        draw.picks.push(found.index);
+    }
 }

@@ -43,10 +43,12 @@ pub(super) fn nearest<'a, D: Dice>(draw: &mut Draw<'a, D>) -> &'a Contestant {
     if answer.ranking.has_shared_steps() {
         draw.read_prefix();
     }
-    let taken = answer.ranking.find(|step| of_step(step, draw, |site| !draw.sheds(site)));
-    // They may all rather not: then the nearest has to.
-    taken
-        .or_else(|| answer.ranking.find(|step| of_step(step, draw, |_| true)))
+    let first =
+        |fits: &dyn Fn(&Contestant) -> bool| answer.ranking.find(|step| of_step(step, draw, fits));
+    // They may all rather not: then the nearest has to, of those that take anybody.
+    first(&|site| !draw.sheds(site))
+        .or_else(|| first(&Contestant::takes_anybody))
+        .or_else(|| first(&|_| true))
         .unwrap_or(&draw.pool.sites.contestants()[0])
 }
 

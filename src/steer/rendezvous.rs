@@ -40,8 +40,8 @@ fn score(key: u64, contestant: &Contestant) -> f64 {
     -(contestant.weight.max(1) as f64) / uniform.ln()
 }
 
-/// Picks the contestants of highest score for a key, best first; those that shed the client
-/// only if all do.
+/// Picks the contestants of highest score for a key, best first; of those that shed the client
+/// one, and only if all do: see [`Draw::first_taking`].
 pub(super) fn pick(field: &Field, key: u64, draw: &mut Draw<'_, impl Dice>) {
     let taking = field.contestants().iter().filter(|c| !draw.sheds(c));
     if draw.want > 1 {
@@ -52,7 +52,9 @@ pub(super) fn pick(field: &Field, key: u64, draw: &mut Draw<'_, impl Dice>) {
         draw.picks.push(best.index);
     }
     if draw.picks.is_empty() {
-        best(field.contestants().iter(), key, 1, draw.picks);
+        let willing = field.contestants().iter().filter(|c| c.takes_anybody());
+        let best = best_of(willing, key).or_else(|| best_of(field.contestants().iter(), key));
+        draw.picks.push(best.map_or(0, |best| best.index));
     }
 }
 

@@ -184,6 +184,38 @@ fn a_site_sheds_a_share_and_more_of_it_only_moves_more() {
 }
 
 #[test]
+fn who_sheds_all_has_nobody_while_another_takes_some() {
+    let order = SiteOrder { sites: [SiteId(0), SiteId(1)].into(), auto: false };
+    let nowhere = SiteOrder { sites: Box::default(), auto: false };
+    let rules = |default: &SiteOrder| SiteRules {
+        map: map_of(&ClientMapSpec::which_rule(
+            vec![vec!["192.0.2.0/24".parse().unwrap()]],
+            32,
+            56,
+        )),
+        rules: [order.clone()].into(),
+        default: default.clone(),
+    };
+    let shed = |fixed| Shed { fixed, capacity: None };
+    for policy in [Policy::Failover, Policy::Hash, Policy::GeoMap, Policy::Locality] {
+        let mut service = service(policy, &["a 192.0.2.1", "b 192.0.2.2"]);
+        service.within_site = WithinSite::new(Policy::Weighted);
+        service.locality = Some(Locality { key: LocalityKey::Client, bound: 1.25 });
+        for default in [&order, &nowhere] {
+            service.site_rules = Some(rules(default));
+            service.sheds = vec![shed(1.0), shed(0.5)];
+            assert_eq!(share_of(&meets(&service, "uu", 1000), 1), 1.0, "{policy}");
+            assert_eq!(share_of(&meets(&service, "ud", 1000), 0), 1.0, "{policy}");
+            // Where all shed all, it is as if nobody did.
+            service.sheds = vec![shed(1.0), shed(1.0)];
+            let met = meets(&service, "uu", 1000);
+            service.sheds.clear();
+            assert_eq!(met, meets(&service, "uu", 1000), "{policy}");
+        }
+    }
+}
+
+#[test]
 fn a_site_that_may_shed_claims_the_prefix_it_sheds_by() {
     let mut service = service(Policy::Failover, &["a 192.0.2.1", "b 192.0.2.2"]);
     let scope = |service: &Service, letters| {
