@@ -263,14 +263,14 @@ impl<'s> Race<'s> {
             .iter()
             .map(|&i| Contestant {
                 index: i as u16,
+                site: service.site_ordinal(i as u16) as u16,
                 weight: self.weights[i],
                 id: service.endpoint_ids[i],
                 shed: 0,
             })
             .collect();
-        let site_of = |index: u16| service.site_ordinal(index);
-        let (sites, loads) = load::weigh(service, &mut contestants, &self.loads, site_of);
-        Some((Pool::new(contestants, &sites, site_of)?, loads))
+        let (sites, loads) = load::weigh(service, &mut contestants, &self.loads);
+        Some((Pool::new(contestants, &sites)?, loads))
     }
 
     /// Nobody is usable.
@@ -413,6 +413,7 @@ fn last_resort(service: &Service, targets: &[EndpointTarget], family: Family) ->
         .filter(|(_, target)| family.takes(target))
         .map(|(index, target)| Contestant {
             index: index as u16,
+            site: 0,
             weight: 1,
             id: stable_id(&target.to_string()),
             shed: 0,

@@ -102,11 +102,13 @@ impl<D: Dice> Draw<'_, D> {
     }
 
     /// Whether a contestant leaves this client to the next: a fraction of the clients, by a hash
-    /// of their prefix, so that a greater fraction only leaves more of them.
+    /// of their prefix, so that a greater fraction only leaves more of them. All endpoints of a
+    /// site leave the same ones: it is the site that sheds.
     #[inline]
     pub(super) fn sheds(&self, contestant: &Contestant) -> bool {
         contestant.shed > 0 && {
-            let hash = mix(mix(self.client_key(), SHEDDING), contestant.id);
+            let (_, site) = self.service.sites[usize::from(contestant.site)];
+            let hash = mix(mix(self.client_key(), SHEDDING), site);
             ((hash >> 33) as u32) < contestant.shed.min(ALL_CLIENTS)
         }
     }

@@ -8,6 +8,8 @@ pub const MAX_ANSWERS: usize = 32;
 pub struct Contestant {
     /// The endpoint's place in the service, or the site's place in the pool.
     pub index: u16,
+    /// The place of its site, or its own, among the service's sites.
+    pub site: u16,
     /// Its weight; a site's is the sum of its endpoints'.
     pub weight: u64,
     /// What hashes are keyed by: stable over restarts and reorderings.
@@ -210,6 +212,7 @@ mod tests {
             .enumerate()
             .map(|(index, &weight)| Contestant {
                 index: index as u16,
+                site: 0,
                 weight,
                 id: index as u64,
                 shed: 0,

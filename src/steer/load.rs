@@ -25,7 +25,6 @@ pub(super) fn weigh(
     service: &Service,
     contestants: &mut [Contestant],
     loads: &[Option<Load>],
-    site_of: impl Fn(u16) -> usize,
 ) -> (Vec<PoolSite>, Loads) {
     let of_full = |load: Load| f64::from(load.per_mille()) / f64::from(Load::FULL.per_mille());
     let load_of = |c: &Contestant| loads[usize::from(c.index)].map(of_full);
@@ -36,7 +35,7 @@ pub(super) fn weigh(
         (true, None) => Loads::Unknown,
     };
     let all = all.filter(|_| used == Loads::Used);
-    let site_loads = site_loads(service, contestants, all.as_deref(), &site_of);
+    let site_loads = site_loads(service, contestants, all.as_deref());
     if let (true, Some(all)) = (service.weighs_by_load(), &all) {
         for (contestant, load) in contestants.iter_mut().zip(all) {
             let headroom = (1.0 - load).clamp(LEAST_HEADROOM, 1.0);
@@ -64,11 +63,10 @@ fn site_loads(
     service: &Service,
     contestants: &[Contestant],
     loads: Option<&[f64]>,
-    site_of: &impl Fn(u16) -> usize,
 ) -> Vec<Option<f64>> {
     let mut sums = vec![(0.0, 0.0); service.sites.len()];
     for (contestant, load) in contestants.iter().zip(loads.unwrap_or_default()) {
-        let (load_sum, weight_sum) = &mut sums[site_of(contestant.index)];
+        let (load_sum, weight_sum) = &mut sums[usize::from(contestant.site)];
         let weight = contestant.weight.max(1) as f64;
         *load_sum += load * weight;
         *weight_sum += weight;

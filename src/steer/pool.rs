@@ -51,16 +51,12 @@ pub struct PoolSite {
 }
 
 impl Pool {
-    /// Groups endpoints by their sites, of which `sites` has all; `site_of` tells an endpoint's
-    /// place among them. `None` when nobody is left.
-    pub fn new(
-        mut endpoints: Vec<Contestant>,
-        sites: &[PoolSite],
-        site_of: impl Fn(u16) -> usize,
-    ) -> Option<Self> {
+    /// Groups endpoints by their sites, of which `sites` has all, in the service's order. `None`
+    /// when nobody is left.
+    pub fn new(mut endpoints: Vec<Contestant>, sites: &[PoolSite]) -> Option<Self> {
         let mut members = vec![Vec::new(); sites.len()];
         for contestant in &mut endpoints {
-            let at = site_of(contestant.index);
+            let at = usize::from(contestant.site);
             // Inside a site that takes a client, every endpoint does.
             members[at].push(Contestant { shed: 0, ..*contestant });
             contestant.shed = sites[at].shed;
@@ -73,6 +69,7 @@ impl Pool {
             let Some(endpoints) = Field::new(members) else { continue };
             site_contestants.push(Contestant {
                 index: by_site.len() as u16,
+                site: ordinal as u16,
                 weight: endpoints.contestants().iter().map(|c| c.weight).sum(),
                 id,
                 shed,

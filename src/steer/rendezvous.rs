@@ -40,22 +40,28 @@ fn score(key: u64, contestant: &Contestant) -> f64 {
     -(contestant.weight.max(1) as f64) / uniform.ln()
 }
 
-/// Picks the contestants of highest score for a key, best first; of those that shed the client
-/// one, and only if all do: see [`Draw::first_taking`].
+/// Picks the contestants of highest score for a key, best first; those that shed the client only
+/// if all do: see [`Draw::first_taking`].
 pub(super) fn pick(field: &Field, key: u64, draw: &mut Draw<'_, impl Dice>) {
-    let taking = field.contestants().iter().filter(|c| !draw.sheds(c));
-    if draw.want > 1 {
-        let mut picks = Picks::default();
-        best(taking, key, draw.want, &mut picks);
-        *draw.picks = picks;
-    } else if let Some(best) = best_of(taking, key) {
-        draw.picks.push(best.index);
+    let all = || field.contestants().iter();
+    let taking = all().filter(|c| !draw.sheds(c));
+    let willing = || all().filter(|c| c.takes_anybody());
+    if draw.want == 1 {
+        let best = best_of(taking, key).or_else(|| best_of(willing(), key));
+        if let Some(best) = best.or_else(|| best_of(all(), key)) {
+            draw.picks.push(best.index);
+        }
+        return;
     }
-    if draw.picks.is_empty() {
-        let willing = field.contestants().iter().filter(|c| c.takes_anybody());
-        let best = best_of(willing, key).or_else(|| best_of(field.contestants().iter(), key));
-        draw.picks.push(best.map_or(0, |best| best.index));
+    let mut picks = Picks::default();
+    best(taking, key, draw.want, &mut picks);
+    if picks.is_empty() {
+        best(willing(), key, draw.want, &mut picks);
     }
+    if picks.is_empty() {
+        best(all(), key, draw.want, &mut picks);
+    }
+    *draw.picks = picks;
 }
 
 /// The contestant of highest score for a key.
@@ -111,6 +117,7 @@ mod tests {
             .enumerate()
             .map(|(index, &weight)| Contestant {
                 index: index as u16,
+                site: 0,
                 weight,
                 id: stable_id(&format!("endpoint-{index}")),
                 shed: 0,

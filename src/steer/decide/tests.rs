@@ -184,6 +184,24 @@ fn a_site_sheds_a_share_and_more_of_it_only_moves_more() {
 }
 
 #[test]
+fn a_site_of_many_endpoints_sheds_as_one() {
+    let lines = ["a 192.0.2.1", "a 192.0.2.2", "b 192.0.2.3"];
+    let mut service = service(Policy::Hash, &lines);
+    service.max_answers = 2;
+    service.sheds = vec![Shed { fixed: 0.5, capacity: None }, Shed::default()];
+    let met = meets(&service, "uuu", 10_000);
+    assert!((share_of(&met, 2) - 2.0 / 3.0).abs() < 0.02, "half of two thirds leave");
+    // To shed everywhere is to shed nowhere, and answers are as long as ever.
+    service.sheds = vec![Shed { fixed: 0.5, capacity: None }; 2];
+    let standing = assess(&service, Family::V4, 0, &health("uud")).standing;
+    for from in networks(100) {
+        let mut dice = TestDice::default();
+        let (_, picks) = decided(&service, &standing, Family::V4, &from, &mut dice);
+        assert_eq!(picks.len(), 2, "{from}");
+    }
+}
+
+#[test]
 fn who_sheds_all_has_nobody_while_another_takes_some() {
     let order = SiteOrder { sites: [SiteId(0), SiteId(1)].into(), auto: false };
     let nowhere = SiteOrder { sites: Box::default(), auto: false };
