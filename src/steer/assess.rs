@@ -240,14 +240,18 @@ impl<'s> Race<'s> {
 
     fn finish(mut self, reason: Reason, waiting: &[usize]) -> Assessment {
         let service = self.service;
+        // Standbys wait in the tier in waiting, too.
+        let heaviest = waiting.iter().map(|&i| self.weights[i]).max();
+        let is_left = |i: &usize| self.weights[*i] > 0 || heaviest == Some(0);
+        let waiting: Vec<usize> = waiting.iter().copied().filter(is_left).collect();
         let candidates: Vec<usize> = self.candidates().collect();
         let (mut pool, loads) = self.pool(&candidates).expect("checked not to be empty");
         if service.trickle > 0.0
-            && let Some((waiting_pool, _)) = self.pool(waiting)
+            && let Some((waiting_pool, _)) = self.pool(&waiting)
         {
             let share = (service.trickle * f64::from(ALL_CLIENTS)).round() as u32;
             pool.trickle = Some(Box::new(Trickle { share, pool: waiting_pool }));
-            for &index in waiting {
+            for index in waiting {
                 self.fates[index] = Fate::Trickle;
             }
         }

@@ -270,6 +270,19 @@ fn a_share_trickles_to_the_tier_in_waiting() {
     assert_eq!(counts(&answers(&service, "dddd", 100, "192.0.2.99")), HashMap::from([(0, 100)]));
 }
 
+#[test]
+fn a_standby_of_the_tier_in_waiting_waits_for_its_peers() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2 tier=1 weight=2", "b 192.0.2.3 tier=1 weight=0"];
+    for policy in [Policy::RoundRobin, Policy::Random, Policy::Weighted] {
+        let mut service = service(policy, &lines);
+        service.trickle = 1.0;
+        for (letters, waits) in [("uuu", 1), ("udu", 2)] {
+            let met = counts(&answers(&service, letters, 100, "192.0.2.99"));
+            assert_eq!(met, HashMap::from([(waits, 100)]), "{policy} {letters}");
+        }
+    }
+}
+
 /// Dice with a memory.
 #[derive(Default)]
 struct Remembering {
