@@ -77,7 +77,8 @@ pub fn assess(
     if race.is_empty() {
         return race.all_down(conditions);
     }
-    let reason = race.weight().unwrap_or(reason);
+    // Standbys that drain, or were not probed yet, are that in the first place.
+    let reason = race.weight().map_or(reason, |standby| reason.max(standby));
     let waiting = if reason == Reason::Panic { Vec::new() } else { waiting };
     race.finish(reason, &waiting)
 }

@@ -85,6 +85,22 @@ fn tiers_and_standby() {
 }
 
 #[test]
+fn standbys_are_draining_or_unknown_in_the_first_place() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2 weight=0"];
+    let drained = ["a 192.0.2.1", "b 192.0.2.2 weight=0 draining"];
+    for (lines, letters, reason, ttl, health_above) in [
+        (lines, "du", Reason::Standby, 30, Health::Up),
+        (lines, "d?", Reason::NotProbedYet, 5, Health::Unknown),
+        (drained, "du", Reason::Draining, 5, Health::Up),
+    ] {
+        let service = service(Policy::Weighted, &lines);
+        assert_eq!(left(&service, Family::V4, letters), (vec![1], reason), "{lines:?} {letters}");
+        let standing = assess(&service, Family::V4, 0, &health(letters)).standing;
+        assert_eq!((standing.ttl, standing.status().health), (ttl, health_above), "{letters}");
+    }
+}
+
+#[test]
 fn a_tier_needs_its_least_number() {
     let lines = ["a 192.0.2.1", "b 192.0.2.2 weight=3", "c 192.0.2.3 tier=1"];
     let mut service = service(Policy::Weighted, &lines);
