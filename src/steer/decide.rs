@@ -157,13 +157,19 @@ fn choose_sticky(draw: &mut Draw<'_, impl Dice>, family: Family, failback: Failb
         Failback::Immediate | Failback::Sticky => pin.current,
     });
     let kept = wanted.filter(|index| pool.has_endpoint(*index));
+    let (max_answers, bits_read) = (draw.service.max_answers, draw.bits_read);
     match kept {
-        Some(index) if draw.service.max_answers == 1 => draw.picks.push(index),
+        Some(index) if max_answers == 1 => draw.picks.push(index),
         Some(index) => {
             choose(draw, family);
-            draw.picks.put_first(index, draw.service.max_answers);
+            draw.picks.put_first(index, max_answers);
         }
         None => choose(draw, family),
+    }
+    if max_answers == 1 {
+        // What is chosen holds for all of the network from now on, however near the policy looked:
+        // its clients claim the same scope, the first of them, too.
+        draw.bits_read = bits_read;
     }
     if let Some(&current) = draw.picks.as_slice().first() {
         let first = pinned.map_or(current, |pin| pin.first);

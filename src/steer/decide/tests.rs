@@ -338,6 +338,31 @@ fn a_pinned_client_stays_and_goes_back_as_told() {
 }
 
 #[test]
+fn all_clients_of_a_pinned_network_claim_its_scope() {
+    let mut service = service(Policy::GeoMap, &["a 192.0.2.1", "b 192.0.2.2"]);
+    let order = |site| SiteOrder { sites: [SiteId(site)].into(), auto: false };
+    let rule = vec!["203.0.113.128/25".parse().unwrap()];
+    service.site_rules = Some(SiteRules {
+        map: map_of(&ClientMapSpec::which_rule(vec![rule], 32, 56)),
+        rules: [order(1)].into(),
+        default: order(0),
+    });
+    let ask = |service: &Service, dice: &mut Remembering, from: &str| {
+        let standing = assess(service, Family::V4, 0, &health("uu")).standing;
+        let (client, mut picks) = (client(from), Picks::default());
+        let decision = decide(service, &standing, Family::V4, &client, b"\0", dice, &mut picks);
+        (picks.as_slice()[0], decision.scope)
+    };
+    let mut dice = Remembering::default();
+    assert_eq!(ask(&service, &mut dice, "203.0.113.200"), (1, 25));
+    service.sticky =
+        Some(Sticky { timeout_seconds: 300, table_size: 4, failback: Failback::Sticky });
+    for from in ["203.0.113.200", "203.0.113.1", "203.0.113.201"] {
+        assert_eq!(ask(&service, &mut dice, from), (1, 24), "{from}");
+    }
+}
+
+#[test]
 fn several_answers_of_a_pinned_client_begin_with_its_own() {
     let mut service = service(Policy::RoundRobin, &FOUR[..3]);
     service.max_answers = 2;
