@@ -59,7 +59,9 @@ impl<D: Dice> Draw<'_, D> {
             self.read_prefix();
         }
         // One contestant needs no choice, and no turn is taken.
-        if let ([only], false) = (field.contestants(), policy.reads_client()) {
+        if let [only] = field.contestants()
+            && !policy.reads_client()
+        {
             return self.picks.push(only.index);
         }
         policy.pick(field, self);
