@@ -66,6 +66,7 @@ pub(super) fn service(policy: Policy, lines: &[&str]) -> Service {
         panic_threshold: 0.0,
         hash: HashKey { seed: stable_id("www"), v4_bits: 24, v6_bits: 56 },
         geography: None,
+        spreads_failures: false,
         site_rules: None,
         latency: None,
         views: None,

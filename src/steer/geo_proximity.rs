@@ -4,6 +4,7 @@
 //! service's tolerance of one another stand on one step of the ranking; the clients of a
 //! step are shared among its sites by weighted rendezvous on their prefix.
 
+use crate::geo::RankingRef;
 use crate::model::SiteId;
 
 use super::draw::Draw;
@@ -18,6 +19,7 @@ pub(super) const TRAITS: Traits = Traits {
     ranks: true,
     by_load: false,
     keys: &[
+        "on_failure",
         "bias",
         "tolerance_km",
         "default_order",
@@ -27,28 +29,49 @@ pub(super) const TRAITS: Traits = Traits {
     ],
 };
 
-pub(super) fn pick(_sites: &Field, draw: &mut Draw<'_, impl Dice>) {
+pub(super) fn pick(sites: &Field, draw: &mut Draw<'_, impl Dice>) {
+    if draw.service.spreads_failures {
+        return spread(sites, draw);
+    }
     let nearest = nearest(draw);
     draw.picks.push(nearest.index);
 }
 
-/// The nearest site that is left.
-pub(super) fn nearest<'a, D: Dice>(draw: &mut Draw<'a, D>) -> &'a Contestant {
+/// The same, but where nothing of the first step is left its clients are shared by all sites.
+fn spread(sites: &Field, draw: &mut Draw<'_, impl Dice>) {
+    // Read whether or not it is needed today: scopes must not depend on health.
+    draw.read_prefix();
+    let nearest = nearest(draw).index;
+    let (pool, ranking) = (draw.pool, ranking(draw).0);
+    let is_left = |step: &[SiteId]| step.iter().any(|&site| pool.site(site).is_some());
+    match ranking.find(|step| Some(is_left(step))) {
+        Some(false) => rendezvous::pick(sites, draw.client_key(), draw),
+        Some(true) | None => draw.picks.push(nearest),
+    }
+}
+
+/// The sites in the client's order, and the scope of that.
+fn ranking<'a, D>(draw: &Draw<'a, D>) -> (RankingRef<'a>, u8) {
     let geography = draw.service.geography.as_ref().expect("the service has a geo map");
     let answer = geography.map.lookup(draw.client.address);
-    draw.read(answer.scope);
+    (answer.ranking, answer.scope)
+}
+
+/// The nearest site that is left.
+pub(super) fn nearest<'a, D: Dice>(draw: &mut Draw<'a, D>) -> &'a Contestant {
+    let (ranking, scope) = ranking(draw);
+    draw.read(scope);
     // Where sites share a step the client's prefix decides between them. That it may not
     // today, because only one of them is up, must not make the scope wider: a client told
     // /16 now would keep the answer of its neighbours when the other is back.
-    if answer.ranking.has_shared_steps() {
+    if ranking.has_shared_steps() {
         draw.read_prefix();
     }
-    let first =
-        |fits: &dyn Fn(&Contestant) -> bool| answer.ranking.find(|step| of_step(step, draw, fits));
     // They may all rather not: then the nearest has to, of those that take anybody.
-    first(&|site| !draw.sheds(site))
-        .or_else(|| first(&Contestant::takes_anybody))
-        .or_else(|| first(&|_| true))
+    ranking
+        .find(|step| of_step(step, draw, |site| !draw.sheds(site)))
+        .or_else(|| ranking.find(|step| of_step(step, draw, Contestant::takes_anybody)))
+        .or_else(|| ranking.find(|step| of_step(step, draw, |_| true)))
         .unwrap_or(&draw.pool.sites.contestants()[0])
 }
 

@@ -42,6 +42,8 @@ pub struct Service {
     pub hash: HashKey,
     /// Rankings by client; there where the policy measures distance.
     pub geography: Option<Geography>,
+    /// Whether clients of a nearest site that is out are spread over all others.
+    pub spreads_failures: bool,
     /// Which sites serve which clients; there where the policy goes by rules.
     pub site_rules: Option<SiteRules>,
     /// Measured times; there where the policy goes by them.

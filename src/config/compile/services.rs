@@ -141,6 +141,7 @@ fn compile_one(
         panic_threshold: steering.panic_threshold,
         hash: HashKey { seed, v4_bits: steering.hash_prefix_v4, v6_bits: steering.hash_prefix_v6 },
         geography,
+        spreads_failures: steering.spreads_failures,
         site_rules,
         latency: latency.of(spec, service),
         views,

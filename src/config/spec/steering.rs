@@ -31,6 +31,9 @@ pub struct SteeringSpec {
     pub default_order: Vec<SiteId>,
     /// What draws clients to sites or keeps them away; all have endpoints of the service.
     pub bias: Vec<(SiteId, Bias)>,
+    /// Whether clients of a site that is out are spread over all others, and do not go to the next
+    /// nearest together.
+    pub spreads_failures: bool,
     /// Sites this much farther than the nearest are as good, in kilometres.
     pub tolerance_km: f64,
     /// Takes the name's place in the hash key.
@@ -85,6 +88,8 @@ impl SteeringSpec {
         let bias = table.or("bias", Vec::new(), |value| own.bias(value));
         // Half the circumference of the Earth: nothing is farther away.
         let tolerance_km = table.or("tolerance_km", 0.0, number(0.0..=20_038.0));
+        const ON_FAILURE: &[(&str, bool)] = &[("next-nearest", false), ("spread", true)];
+        let on_failure = table.or("on_failure", false, choice("way on", ON_FAILURE));
         let affinity_group = table.optional("affinity_group", word);
         let hash_prefix_v4 = table.or("hash_prefix_v4", 24, integer(0u8..=32));
         let hash_prefix_v6 = table.or("hash_prefix_v6", 56, integer(0u8..=128));
@@ -103,6 +108,7 @@ impl SteeringSpec {
             panic_threshold: panic_threshold?,
             default_order: default_order?,
             bias: bias?,
+            spreads_failures: on_failure?,
             tolerance_km: tolerance_km?,
             affinity_group: affinity_group?,
             hash_prefix_v4: hash_prefix_v4?,
@@ -131,6 +137,7 @@ fn words(which: impl Fn(&Policy) -> bool) -> Vec<(&'static str, Policy)> {
 /// Keys that not every policy uses; each policy says which.
 const POLICY_KEYS: &[&str] = &[
     "map",
+    "on_failure",
     "bias",
     "tolerance_km",
     "default_order",

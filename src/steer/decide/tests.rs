@@ -2,11 +2,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::geo::{ClientMap, ClientMapSpec};
-use crate::model::SiteId;
+use crate::geo::{ClientMap, ClientMapSpec, GeoMap, Locations, RankedSite, RankingSpec};
+use crate::model::{Coordinates, SiteId};
 use crate::steer::fixture::{TestDice, health, service};
 use crate::steer::{
-    Locality, LocalityKey, Policy, Shed, SiteOrder, SiteRules, Sticky, WithinSite, assess, stand,
+    Geography, Locality, LocalityKey, Policy, Shed, SiteOrder, SiteRules, Sticky, WithinSite,
+    assess, stand,
 };
 
 fn client(text: &str) -> ClientNet {
@@ -475,4 +476,45 @@ fn rules_name_sites_in_order() {
     let mut dice = TestDice::default();
     let (decision, picks) = decided(&service, &standing, Family::V4, "10.1.0.1", &mut dice);
     assert_eq!((picks, decision.scope), (vec![0], 24));
+}
+
+#[test]
+fn clients_of_a_lost_site_go_to_the_next_or_to_all_others() {
+    let lines = ["a 192.0.2.1", "b 192.0.2.2 weight=3", "c 192.0.2.3"];
+    let mut service = service(Policy::GeoProximity, &lines);
+    // Nobody can be placed: all have the default order.
+    let spec = RankingSpec {
+        sites: (0..3)
+            .map(|id| RankedSite {
+                id: SiteId(id),
+                location: Coordinates::new(0.0, 0.0).unwrap(),
+                bias: 0,
+            })
+            .collect(),
+        default_order: (0..3).map(SiteId).collect(),
+        tolerance_km: 0.0,
+        max_scope_v4: 24,
+        max_scope_v6: 56,
+    };
+    let locations = Locations::build(&[], &[]).unwrap();
+    let map = Arc::new(GeoMap::build(&locations, &spec));
+    service.geography = Some(Geography { map, spec });
+    for (spreads, letters, shares) in [
+        (false, "uuu", [1.0, 0.0, 0.0]),
+        (false, "duu", [0.0, 1.0, 0.0]),
+        (true, "uuu", [1.0, 0.0, 0.0]),
+        (true, "uud", [1.0, 0.0, 0.0]),
+        (true, "duu", [0.0, 0.75, 0.25]),
+        (true, "ddu", [0.0, 0.0, 1.0]),
+    ] {
+        service.spreads_failures = spreads;
+        let met = meets(&service, letters, 10_000);
+        for (who, share) in (0..).zip(shares) {
+            assert!((share_of(&met, who) - share).abs() < 0.02, "{spreads} {letters} {who}");
+        }
+        let standing = assess(&service, Family::V4, 0, &health(letters)).standing;
+        let mut dice = TestDice::default();
+        let scope = decided(&service, &standing, Family::V4, "192.0.2.9", &mut dice).0.scope;
+        assert_eq!(scope, if spreads { 24 } else { 0 });
+    }
 }
