@@ -2,39 +2,80 @@
 
 use std::net::IpAddr;
 
-use crate::adapter::{Answer, Family, Health, Kind, Node, distance_km, network};
-use crate::model::{Stand, fit, stands, tier};
-use crate::plan::{Override, Place, Plan, Service};
+use crate::adapter::{Answer, Family, Health, Kind, Node, Told};
+use crate::model::{Nested, Race, Stand, race, rank, stands};
+use crate::order::Asked;
+use crate::pinned::Pinned;
+use crate::plan::{Plan, Service};
 
-/// A service in one family, and how its endpoints stand.
+/// A service in one family as a client sees it, and how its endpoints stand.
 pub struct Court<'p> {
     plan: &'p Plan,
     service: &'p Service,
     family: Family,
+    client: IpAddr,
     ours: Vec<Stand<'p>>,
     others: Vec<Stand<'p>>,
 }
 
+/// What a client was told, each service on the way by itself, and all of them together.
+pub fn judge(
+    plan: &Plan,
+    (family, client): (Family, IpAddr),
+    told: &Told,
+    (node, nested): (&Node, &Nested),
+    pinned: impl Fn(&Service) -> Pinned,
+) {
+    for (name, own) in &told.way {
+        let service = plan.service(name);
+        let court = Court::new(plan, service, (family, client), (node, nested));
+        court.judge(own, pinned(service));
+    }
+    composed(told).unwrap_or_else(|law| panic!("{law}: {client} {family:?} {told:#?}"));
+}
+
+/// Of services inside each other the shortest TTL, the longest scope and the worst reason count.
+fn composed(told: &Told) -> Result<(), &'static str> {
+    let (answer, own) = (&told.answer, || told.way.iter().map(|(_, own)| own));
+    let (_, last) = told.way.last().expect("somebody was asked");
+    let ttl = own().map(|own| own.ttl).min();
+    let worst = own().map(|own| own.reason).max_by_key(|reason| rank(reason));
+    holds(Some(answer.ttl) == ttl, "the least TTL on the way counts")?;
+    holds(own().all(|own| own.scope <= answer.scope), "the longest scope on the way counts")?;
+    holds(own().any(|own| own.scope == answer.scope), "somebody has claimed the scope")?;
+    holds(Some(answer.reason) == worst, "the worst reason on the way counts")?;
+    let is_the_last = (answer.kind, &answer.targets) == (last.kind, &last.targets);
+    holds(is_the_last, "the last on the way answers")
+}
+
 impl<'p> Court<'p> {
-    pub fn new(plan: &'p Plan, service: &'p Service, family: Family, node: &Node) -> Self {
-        let ours = stands(plan, service, family, node);
-        let others = stands(plan, service, family.other(), node);
-        Self { plan, service, family, ours, others }
+    fn new(
+        plan: &'p Plan,
+        service: &'p Service,
+        (family, client): (Family, IpAddr),
+        (node, nested): (&Node, &Nested),
+    ) -> Self {
+        let of = |family| stands(plan, service, family, Some(client), node, nested);
+        Self { plan, service, family, client, ours: of(family), others: of(family.other()) }
     }
 
     /// Holds one answer against all laws.
-    pub fn judge(&self, client: IpAddr, answer: &Answer) {
+    fn judge(&self, answer: &Answer, pinned: Pinned) {
         let what = || {
-            let (service, family) = (self.service, self.family);
-            format!("{client} {family:?} {answer:#?}\n{:#?}\n{service:#?}", self.ours)
+            let (service, family, client) = (self.service, self.family, self.client);
+            format!("{client} {family:?} {answer:#?}\n{:#?}\n{service:#?}\n{pinned:?}", self.ours)
         };
-        self.the_kind_is_right(answer).unwrap_or_else(|law| panic!("{law}: {}", what()));
-        self.the_ttl_is_right(answer).unwrap_or_else(|law| panic!("{law}: {}", what()));
+        let race = race(self.service, &self.ours);
+        self.the_kind_is_right(answer)
+            .and_then(|()| self.the_reason_is_right(answer, race.as_ref()))
+            .and_then(|()| self.the_ttl_is_right(answer))
+            .unwrap_or_else(|law| panic!("{law}: {}", what()));
         if answer.kind == Kind::Chosen && answer.reason != "last-resort" {
             let served = self.served(answer);
             self.who_is_served_may_be(answer, &served)
-                .and_then(|()| self.the_tier_is_right(answer, &served))
-                .and_then(|()| self.the_order_is_right(client, answer, &served))
+                .and_then(|()| self.the_race_is_right(answer, &served, race.as_ref()))
+                .and_then(|()| self.a_pin_holds(answer, &served, race.as_ref(), &pinned))
+                .and_then(|()| self.the_order_is_right(&served, race.as_ref(), &pinned))
                 .unwrap_or_else(|law| panic!("{law}: {}", what()));
         }
     }
@@ -42,7 +83,9 @@ impl<'p> Court<'p> {
     fn served(&self, answer: &Answer) -> Vec<&Stand<'p>> {
         let stand = |shown: &String| {
             let is_it = |stand: &&Stand| stand.endpoint.target.shown() == *shown;
-            self.ours.iter().find(is_it).unwrap_or_else(|| panic!("{shown} is of this family"))
+            let (ours, client) = (&self.ours, self.client);
+            let what = || format!("{shown} is of the family and for {client}: {:#?}", self.service);
+            ours.iter().find(is_it).unwrap_or_else(|| panic!("{}", what()))
         };
         answer.targets.iter().map(stand).collect()
     }
@@ -76,6 +119,24 @@ impl<'p> Court<'p> {
             (_, kind) => kind == Kind::NoData,
         };
         holds(expected, "`all_down` decides when all is down")
+    }
+
+    /// The steps, done twice, come to the same.
+    fn the_reason_is_right(
+        &self,
+        answer: &Answer,
+        race: Option<&Race<'_, '_>>,
+    ) -> Result<(), &'static str> {
+        if let Some(race) = race {
+            return holds(answer.reason == race.reason, "the steps say why");
+        }
+        // What is at hand for everybody is a CNAME to go to when all is down.
+        let is_rescued = answer.reason == "last-resort";
+        let has_family =
+            self.service.endpoints.iter().any(|e| self.plan.has(&e.target, self.family));
+        let absent = if has_family { "not-for-client" } else { "no-such-family" };
+        let is_absent = self.ours.is_empty() && !is_rescued && self.service.last_resort.is_empty();
+        holds(!is_absent || answer.reason == absent, "who has nothing is told so")
     }
 
     /// Never above what is configured, and the least while anything may change soon.
@@ -141,92 +202,86 @@ impl<'p> Court<'p> {
         .try_for_each(|(holds_true, law)| holds(holds_true, law))
     }
 
-    /// One tier serves, the right one, and standbys only by themselves.
-    fn the_tier_is_right(
+    /// One tier serves, the right one, or now and then the next; standbys only by themselves.
+    fn the_race_is_right(
         &self,
         answer: &Answer,
         served: &[&Stand<'_>],
+        race: Option<&Race<'_, '_>>,
     ) -> Result<(), &'static str> {
         let is_of = |tier| served.iter().all(|stand| stand.endpoint.tier == tier);
-        let is_standby = served.iter().any(|stand| stand.endpoint.weight == 0);
-        let may_stand_by = ["standby", "fail-open"].contains(&answer.reason);
-        holds(is_of(served[0].endpoint.tier), "one tier serves")?;
+        // Who is pinned keeps an endpoint of the one tier before records of the other.
+        let is_mixed = self.service.sticky.is_some() && self.service.trickle > 0.0;
+        holds(is_mixed || is_of(served[0].endpoint.tier), "one tier serves")?;
+        let Some(race) = race else { return Ok(()) };
+        let is_standby = served.iter().any(|stand| stand.weight == 0);
+        let stands_by = |of: &[&Stand]| of.iter().any(|stand| stand.weight == 0);
+        let may_stand_by = stands_by(&race.serving) || stands_by(&race.waiting);
         holds(!is_standby || may_stand_by, "standbys wait")?;
-        let Some(tier) = tier(self.service, &self.ours) else { return Ok(()) };
-        holds(is_of(tier), "the lowest tier that suffices serves")?;
-        let fit = fit(&self.ours);
-        let is_fit =
-            |stand: &&Stand| fit.iter().any(|other| other.endpoint.target == stand.endpoint.target);
-        holds(answer.reason == "panic" || served.iter().all(is_fit), "only who is fit serves")
+        let is_in = |race: &[&Stand]| {
+            let targets: Vec<_> = race.iter().map(|stand| &stand.endpoint.target).collect();
+            served.iter().all(|stand| targets.contains(&&stand.endpoint.target))
+        };
+        let trickles = self.service.trickle > 0.0 && answer.reason != "panic";
+        let both = || [&race.serving[..], &race.waiting].concat();
+        holds(
+            is_in(&race.serving)
+                || (trickles && is_in(&race.waiting))
+                || (trickles && is_mixed && is_in(&both())),
+            "whom the steps leave serves, and nobody else",
+        )
     }
 
-    /// Failover and geography go by an order; whoever is first in it and can serve does.
-    fn the_order_is_right(
+    /// Who is pinned stays as long as his endpoint is in the race.
+    fn a_pin_holds(
         &self,
-        client: IpAddr,
         answer: &Answer,
         served: &[&Stand<'_>],
+        race: Option<&Race<'_, '_>>,
+        pinned: &Pinned,
     ) -> Result<(), &'static str> {
+        let (Pinned::To { first, current }, Some(race)) = (pinned, race) else { return Ok(()) };
+        let waiting = if self.service.trickle > 0.0 { &race.waiting[..] } else { &[] };
+        let is_left = |shown: &String| {
+            race.serving.iter().chain(waiting).any(|s| s.endpoint.target.shown() == *shown)
+        };
+        let goes_back = self.service.sticky.is_some_and(|sticky| sticky.is_immediate);
+        let kept = match first {
+            Some(first) if goes_back && is_left(first) => first,
+            // Where it was first is not known.
+            None if goes_back => return Ok(()),
+            _ => current,
+        };
+        let is_told = answer.targets.first() == Some(kept);
+        holds(!is_left(kept) || is_told || served.is_empty(), "who is pinned stays")
+    }
+
+    /// Policies with an order of preference go by it.
+    fn the_order_is_right(
+        &self,
+        served: &[&Stand<'_>],
+        race: Option<&Race<'_, '_>>,
+        pinned: &Pinned,
+    ) -> Result<(), &'static str> {
+        // Who is pinned has another site's before those that the policy chooses.
+        let is_free = matches!(pinned, Pinned::No);
         let site = served[0].endpoint.site;
-        if self.service.inner_policy().is_some() {
+        if self.service.inner_policy().is_some() && is_free {
             let law = "all of an answer is at the site that was chosen";
             holds(served.iter().all(|stand| stand.endpoint.site == site), law)?;
         }
-        if answer.reason == "panic" || answer.reason == "fail-open" {
-            return Ok(());
-        }
-        let tier = served[0].endpoint.tier;
-        let can_serve = |site: &usize| {
-            fit(&self.ours).iter().any(|stand| {
-                let endpoint = stand.endpoint;
-                let is_standby = (endpoint.weight == 0) != (answer.reason == "standby");
-                endpoint.site == *site && endpoint.tier == tier && !is_standby
-            })
+        let Some(race) = race else { return Ok(()) };
+        let is_in = |of: &[&Stand]| {
+            of.iter().any(|stand| stand.endpoint.target == served[0].endpoint.target)
         };
-        let order = self.service.site_order();
-        let first = |order: &[usize]| order.iter().copied().find(can_serve);
-        match (self.service.policy, self.place(client)) {
-            ("failover", _) => holds(first(&order) == Some(site), "failover goes by its order"),
-            // A capped scope gives a whole block what most of it has.
-            ("geo-proximity", _) if self.plan.max_scope != (32, 56) => Ok(()),
-            ("geo-proximity", None) => {
-                holds(first(&order) == Some(site), "who is nowhere goes by the default order")
-            }
-            ("geo-proximity", Some(Place::SiteOrder(wished))) => {
-                let wished = [&wished[..], &order].concat();
-                holds(first(&wished) == Some(site), "an override says the order")
-            }
-            ("geo-proximity", Some(Place::Location(here))) => {
-                let nearest = order.iter().filter(|site| can_serve(site));
-                let nearest = nearest.map(|site| self.distance(*here, *site));
-                let nearest = nearest.fold(f64::INFINITY, f64::min);
-                // A metre for rounding; sites of one step are as good as each other.
-                let reach = nearest + self.service.tolerance_km + 0.001;
-                holds(self.distance(*here, site) <= reach, "the nearest serves")
-            }
-            _ => Ok(()),
+        let pool = if is_in(&race.serving) { &race.serving } else { &race.waiting };
+        match is_free && race.reason != "panic" {
+            true => Asked::new(self.plan, self.service, self.client, pool).is_right(site),
+            false => Ok(()),
         }
-    }
-
-    fn distance(&self, here: (f64, f64), site: usize) -> f64 {
-        let plain = distance_km(here, self.plan.sites[site].location);
-        match self.service.bias.iter().find(|(of, _)| *of == site) {
-            Some((_, bias)) if *bias >= 0 => plain * (1.0 - f64::from(*bias) / 100.0),
-            Some((_, bias)) => plain / (1.0 - f64::from(bias.abs()) / 100.0),
-            None => plain,
-        }
-    }
-
-    /// What the longest override around a client says; what names no used site is not written.
-    fn place(&self, client: IpAddr) -> Option<&'p Place> {
-        let around = |one: &&Override| {
-            network(one.address, one.length).contains(client) && self.plan.is_written(one)
-        };
-        let longest = self.plan.overrides.iter().filter(around).max_by_key(|one| one.length);
-        longest.map(|one| &one.place)
     }
 }
 
-fn holds(law: bool, words: &'static str) -> Result<(), &'static str> {
+pub fn holds(law: bool, words: &'static str) -> Result<(), &'static str> {
     law.then_some(()).ok_or(words)
 }

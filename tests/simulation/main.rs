@@ -9,8 +9,10 @@
 //! | `plan.rs`, `drawn.rs`, `written.rs` | a world as configured, drawn by dice, as TOML |
 //! | `nature.rs` | what happens to back ends; the laws of the health machine |
 //! | `model.rs`, `laws.rs` | the manual's steps a second time; the laws of answers |
+//! | `order.rs`, `pinned.rs` | the laws of orders of preference; who is pinned where |
 //! | `scopes.rs` | the laws of scopes |
 //! | `moves.rs` | who moves when a site leaves or a weight grows |
+//! | `affinity.rs` | services of one group send a client to one site |
 //! | `shares.rs` | who gets how much, by statistics |
 //! | `adapter.rs` | the only file that names the program |
 
@@ -18,11 +20,14 @@
 mod common;
 
 mod adapter;
+mod affinity;
 mod drawn;
 mod laws;
 mod model;
 mod moves;
 mod nature;
+mod order;
+mod pinned;
 mod plan;
 mod scopes;
 mod seeds;
@@ -33,11 +38,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use adapter::{Answer, Family, Health, Node, at};
+use adapter::{Family, Health, Node, Told, at};
 use common::Seeded;
 use drawn::{once_in, one_of};
-use laws::Court;
+use model::Nested;
 use nature::Nature;
+use pinned::PinBook;
 use plan::{Plan, Service};
 use scopes::Scopes;
 use seeds::each_world;
@@ -64,7 +70,7 @@ impl Twins {
         family: Family,
         client: IpAddr,
         dice: &mut Seeded,
-    ) -> Answer {
+    ) -> Told {
         let fqdn = service.fqdn();
         let name = (service.name.as_str(), fqdn.as_str());
         let seed = dice.next();
@@ -75,15 +81,17 @@ impl Twins {
     }
 }
 
-/// Reasons that must have been met in the end.
-const REASONS: [&str; 10] = [
+/// What must have been met in the end: reasons, and services inside services.
+const MET: [&str; 12] = [
     "all-down",
     "draining",
     "fail-open",
     "family-down",
     "healthy",
     "last-resort",
+    "nested",
     "no-such-family",
+    "not-for-client",
     "not-probed-yet",
     "panic",
     "standby",
@@ -91,100 +99,138 @@ const REASONS: [&str; 10] = [
 
 #[test]
 fn every_answer_keeps_the_laws_whatever_happens() {
-    let reasons = Mutex::new(BTreeSet::new());
-    let worlds = each_world(1000, |dice| {
-        let mut plan = Plan::draw(dice);
-        let mut nature = Nature::new(&plan);
-        let (text, now) = (plan.to_toml(), at(nature.now));
-        let (one, other) = (Node::start(&text, now), Node::start(&text, now));
-        let mut twins = Twins { one, other };
+    let met = Mutex::new(BTreeSet::new());
+    let worlds = each_world(800, |dice| {
+        let plan = Plan::draw(dice);
+        let nature = Nature::new(&plan);
+        let (files, now) = (plan.to_files(), at(nature.now));
+        let (one, other) = (Node::start(&files, now), Node::start(&files, now));
+        let twins = Twins { one, other };
         let clients = scopes::clients(&plan, dice);
+        let mut life = Life { plan, nature, twins, pins: PinBook::default() };
         for _ in 0..STEPS {
-            happen(&mut plan, &mut nature, &mut twins, dice);
-            for service in &plan.services {
+            life.happen(dice);
+            let nested = Nested::of(&life.plan, &life.twins.one);
+            for number in 0..life.plan.services.len() {
                 for family in Family::BOTH {
-                    let answers = ask(&plan, service, family, &clients, &mut twins, dice);
-                    reasons.lock().unwrap().extend(answers.iter().map(|answer| answer.reason));
+                    let told = life.ask((number, family), &clients, &nested, dice);
+                    let mut met = met.lock().unwrap();
+                    met.extend(told.iter().map(|told| told.answer.reason));
+                    met.extend(told.iter().any(|told| told.way.len() > 1).then_some("nested"));
                 }
             }
         }
     });
     // Laws of what never happens are kept by doing nothing, too.
-    let met = reasons.into_inner().unwrap();
-    assert!(worlds < 100 || REASONS.iter().all(|reason| met.contains(reason)), "only {met:?}");
+    let met = met.into_inner().unwrap();
+    assert!(worlds < 100 || MET.iter().all(|one| met.contains(one)), "only {met:?}");
 }
 
 /// What is believed of every target.
 fn believed(nature: &Nature, node: &Node) -> BTreeMap<String, Health> {
-    nature.keys().map(|key| (key.clone(), node.health(key).0)).collect()
+    nature.keys().map(|key| (key.clone(), node.status(key).health)).collect()
 }
 
-/// One step: time passes, fate strikes, probes report, and sometimes a person does something.
-fn happen(plan: &mut Plan, nature: &mut Nature, twins: &mut Twins, dice: &mut Seeded) {
-    nature.go_on(plan.sites.len(), dice);
-    match dice.below(16) {
-        0 => {
-            let before = believed(nature, &twins.one);
-            plan.change(dice);
-            let (text, now) = (plan.to_toml(), at(nature.now));
-            nature.meet(plan);
-            twins.one.reload(&text, true, now);
-            twins.other.reload(&text, false, now);
-            for (key, health) in believed(nature, &twins.one) {
-                let expected = before.get(&key).copied().unwrap_or(Health::Unknown);
-                assert_eq!(health, expected, "{key}: health outlives a reload");
+/// A world and all that is known of it.
+struct Life {
+    plan: Plan,
+    nature: Nature,
+    twins: Twins,
+    pins: PinBook,
+}
+
+impl Life {
+    /// One step: time passes, fate strikes, probes report, and sometimes a person does something.
+    fn happen(&mut self, dice: &mut Seeded) {
+        let Self { plan, nature, twins, pins } = self;
+        nature.go_on(plan.sites.len(), dice);
+        match dice.below(16) {
+            0 => {
+                let before = believed(nature, &twins.one);
+                plan.change(dice);
+                let (files, now) = (plan.to_files(), at(nature.now));
+                nature.meet(plan);
+                twins.one.reload(&files, true, now);
+                twins.other.reload(&files, false, now);
+                pins.doubt();
+                for (key, health) in believed(nature, &twins.one) {
+                    let expected = before.get(&key).copied().unwrap_or(Health::Unknown);
+                    assert_eq!(health, expected, "{key}: health outlives a reload");
+                }
             }
+            1 => {
+                let (files, now) = (plan.to_files(), at(nature.now));
+                let before = believed(nature, &twins.one);
+                twins.one.restart(&files, now);
+                twins.other.restart(&files, now);
+                assert_eq!(believed(nature, &twins.one), before, "health outlives a restart");
+                nature.restart();
+                pins.clear();
+            }
+            2 => {
+                let key = nature.keys().nth(dice.below(8)).cloned();
+                let start = key.unwrap_or_else(|| "check-0".to_owned());
+                nature.fail_back(&start);
+                twins.one.fail_back(&format!("{start}*"));
+                twins.other.fail_back(&format!("{start}*"));
+            }
+            _ => {}
         }
-        1 => {
-            let (text, now) = (plan.to_toml(), at(nature.now));
-            let before = believed(nature, &twins.one);
-            twins.one.restart(&text, now);
-            twins.other.restart(&text, now);
-            assert_eq!(believed(nature, &twins.one), before, "health outlives a restart");
-            nature.restart();
+        let reports = nature.probe(dice);
+        nature.report(plan, &mut twins.one, &reports);
+        twins.other.observe(&reports, at(nature.now));
+        twins.one.expire(at(nature.now));
+        twins.other.expire(at(nature.now));
+        for key in nature.keys() {
+            assert_eq!(twins.one.status(key), twins.other.status(key), "{key}");
         }
-        2 => {
-            let key = nature.keys().nth(dice.below(8)).cloned();
-            let start = key.unwrap_or_else(|| "check-0".to_owned());
-            nature.fail_back(&start);
-            twins.one.fail_back(&format!("{start}*"));
-            twins.other.fail_back(&format!("{start}*"));
-        }
-        _ => {}
+        nature.judge_statements(plan, &twins.one);
     }
-    let reports = nature.probe(dice);
-    nature.report(plan, &mut twins.one, &reports);
-    twins.other.observe(&reports, at(nature.now));
-    for key in nature.keys() {
-        assert_eq!(twins.one.health(key), twins.other.health(key), "{key}");
-    }
-}
 
-/// A few clients ask for a service, and what each is told is judged. Returns the answers.
-fn ask(
-    plan: &Plan,
-    service: &Service,
-    family: Family,
-    clients: &[IpAddr],
-    twins: &mut Twins,
-    dice: &mut Seeded,
-) -> Vec<Answer> {
-    let court = Court::new(plan, service, family, &twins.one);
-    let mut scopes = Scopes::default();
-    let mut answers = Vec::new();
-    for _ in 0..CLIENTS {
-        let client = one_of(dice, clients);
-        let answer = twins.decide(service, family, client, dice);
-        court.judge(client, &answer);
-        for neighbour in scopes.claim(client, &answer, dice) {
-            let theirs = twins.decide(service, family, neighbour, dice);
-            court.judge(neighbour, &theirs);
-            scopes.compare(service, (client, &answer), (neighbour, &theirs));
+    /// A few clients ask for a service, and what each is told is judged. Returns what that was.
+    fn ask(
+        &mut self,
+        (number, family): (usize, Family),
+        clients: &[IpAddr],
+        nested: &Nested,
+        dice: &mut Seeded,
+    ) -> Vec<Told> {
+        let mut scopes = Scopes::default();
+        let mut all = Vec::new();
+        for _ in 0..CLIENTS {
+            let client = one_of(dice, clients);
+            let told = self.tell((number, family), client, nested, dice);
+            for neighbour in scopes.claim(&self.plan, client, &told, dice) {
+                let theirs = self.tell((number, family), neighbour, nested, dice);
+                scopes.compare(&self.plan, (client, &told), (neighbour, &theirs));
+            }
+            if once_in(dice, 4) {
+                let service = &self.plan.services[number];
+                let node = &mut self.twins.one;
+                scopes::compare_octets(&self.plan, service, (family, client), &told, node);
+            }
+            all.push(told);
         }
-        if once_in(dice, 4) {
-            scopes::compare_octets(service, family, client, &answer, &mut twins.one);
-        }
-        answers.push(answer);
+        all
     }
-    answers
+
+    /// What a client is told, held against the laws.
+    fn tell(
+        &mut self,
+        (number, family): (usize, Family),
+        client: IpAddr,
+        nested: &Nested,
+        dice: &mut Seeded,
+    ) -> Told {
+        let (plan, pins, now) = (&self.plan, &mut self.pins, self.nature.now / 1000);
+        let told = self.twins.decide(&plan.services[number], family, client, dice);
+        let node = (&self.twins.one, nested);
+        laws::judge(plan, (family, client), &told, node, |service| {
+            pins.find(service, family, client, now)
+        });
+        for (name, own) in &told.way {
+            pins.note(plan.service(name), (family, client), own, now);
+        }
+        told
+    }
 }

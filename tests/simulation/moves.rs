@@ -6,15 +6,15 @@
 //! | a site dies | its clients | anywhere; scopes stay as they are |
 //! | a site leaves the configuration | its clients | anywhere |
 //! | a weight grows | anybody | to that endpoint, or its site |
+//! | a site sheds more | its clients | to other sites |
 //!
-//! The place for more of this kind is [`Change`], with a line above and an arm in each `match`:
-//! a share that a site sheds, when there is one, may move that site's clients alone.
+//! The place for more of this kind is [`Change`], with a line above and an arm in each `match`.
 
 use std::net::IpAddr;
 
-use crate::adapter::{Answer, Family, Kind, Node, Report, Saw, at};
+use crate::adapter::{Answer, Family, Kind, Node, Report, Saw, Told, at};
 use crate::common::Seeded;
-use crate::drawn::{once_in, one_of};
+use crate::drawn::{once_in, one_of, sheds};
 use crate::plan::{Check, Endpoint, MinHealthy, Place, Plan, Service};
 use crate::scopes::{self, Scopes};
 use crate::seeds::each_world;
@@ -25,7 +25,13 @@ enum Change {
     SiteLeaves(usize),
     /// Of the endpoint at this place, by so much.
     WeightGrows(usize, u64),
+    /// To so much of all.
+    ShedGrows(usize, f64),
 }
+
+/// Those with which a client has a place of its own.
+const POLICIES: [&str; 7] =
+    ["hash", "name-hash", "locality", "failover", "geo-proximity", "geo-map", "latency"];
 
 /// A world of one service in which everything is well and nothing rotates.
 fn calm(dice: &mut Seeded) -> Plan {
@@ -46,8 +52,9 @@ fn calm(dice: &mut Seeded) -> Plan {
     let mut endpoints: Vec<Endpoint> = endpoints.collect();
     // Back ends of their own: one that two sites share would die with either.
     endpoints.iter_mut().zip(1..).for_each(|(endpoint, port)| endpoint.port = port);
-    let policy = one_of(dice, &["hash", "name-hash", "geo-proximity"]);
-    let within = match policy == "geo-proximity" || once_in(dice, 2) {
+    let policy = one_of(dice, &POLICIES);
+    let is_of_endpoints = ["hash", "name-hash"].contains(&policy);
+    let within = match !is_of_endpoints || once_in(dice, 2) {
         true => Some(one_of(dice, &["hash", "name-hash", "failover"])),
         false => None,
     };
@@ -59,6 +66,10 @@ fn calm(dice: &mut Seeded) -> Plan {
         endpoints,
         min_healthy: MinHealthy::Count(1),
         panic_threshold: 0.0,
+        shed: Vec::new(),
+        capacity: Vec::new(),
+        trickle: 0.0,
+        sticky: None,
         ..service
     }];
     plan.max_scope = (32, 56);
@@ -66,7 +77,7 @@ fn calm(dice: &mut Seeded) -> Plan {
 }
 
 /// Everybody who asks, and what each is told.
-fn ask(plan: &Plan, node: &Node, askers: &[(String, Family, IpAddr)]) -> Vec<Answer> {
+fn ask(plan: &Plan, node: &Node, askers: &[(String, Family, IpAddr)]) -> Vec<Told> {
     let service = &plan.services[0].name;
     let told = |(name, family, client): &(String, Family, IpAddr)| {
         node.decide((service, name), *family, *client, &mut Seeded(0))
@@ -77,7 +88,7 @@ fn ask(plan: &Plan, node: &Node, askers: &[(String, Family, IpAddr)]) -> Vec<Ans
 fn report(plan: &Plan, node: &mut Node, sequence: u64, fails: impl Fn(usize) -> bool) {
     let reports = plan.targets().into_iter().map(|(key, _, site)| {
         let saw = if fails(site) { Saw::Failure } else { Saw::Pass };
-        Report { key, sequence, saw }
+        Report { key, sequence, saw, load: None, weight: None }
     });
     node.observe(&reports.collect::<Vec<_>>(), at(sequence * 1000));
 }
@@ -86,7 +97,7 @@ fn check(make: impl Fn(&mut Plan, &mut Seeded) -> Change + Sync) {
     each_world(400, |dice| {
         let mut plan = calm(dice);
         let change = make(&mut plan, dice);
-        let mut node = Node::start(&plan.to_toml(), at(0));
+        let mut node = Node::start(&plan.to_files(), at(0));
         report(&plan, &mut node, 1, |_| false);
         let clients = scopes::clients(&plan, dice);
         let askers: Vec<_> = (0..120)
@@ -99,23 +110,29 @@ fn check(make: impl Fn(&mut Plan, &mut Seeded) -> Change + Sync) {
         for asked in Family::BOTH {
             let mut scopes = Scopes::default();
             let told = askers.iter().zip(&before).filter(|((_, family, _), _)| *family == asked);
-            told.for_each(|((.., client), answer)| drop(scopes.claim(*client, answer, dice)));
+            told.for_each(|((.., client), told)| drop(scopes.claim(&plan, *client, told, dice)));
         }
         let old = plan.services[0].clone();
         match change {
             Change::SiteDies(site) => report(&plan, &mut node, 2, |of| of == site),
             Change::SiteLeaves(site) => {
                 plan.services[0].endpoints.retain(|endpoint| endpoint.site != site);
-                node.reload(&plan.to_toml(), true, at(1000));
+                node.reload(&plan.to_files(), true, at(1000));
             }
             Change::WeightGrows(place, more) => {
                 plan.services[0].endpoints[place].weight += more;
-                node.reload(&plan.to_toml(), true, at(1000));
+                node.reload(&plan.to_files(), true, at(1000));
+            }
+            Change::ShedGrows(site, share) => {
+                let shed = &mut plan.services[0].shed;
+                shed.retain(|(of, _)| *of != site);
+                shed.push((site, share));
+                node.reload(&plan.to_files(), true, at(1000));
             }
         }
         let after = ask(&plan, &node, &askers);
         for (asker, (before, after)) in askers.iter().zip(before.iter().zip(&after)) {
-            judge(&old, change, asker.1, before, after)
+            judge(&plan, &old, change, asker, (&before.answer, &after.answer))
                 .unwrap_or_else(|law| panic!("{law}: {asker:?} {before:?} {after:?} {old:#?}"));
         }
     });
@@ -123,16 +140,18 @@ fn check(make: impl Fn(&mut Plan, &mut Seeded) -> Change + Sync) {
 
 /// Holds one asker's answers before and after against the table on top.
 fn judge(
+    plan: &Plan,
     service: &Service,
     change: Change,
-    family: Family,
-    before: &Answer,
-    after: &Answer,
+    (_, family, client): &(String, Family, IpAddr),
+    (before, after): (&Answer, &Answer),
 ) -> Result<(), &'static str> {
     let site = |shown: &String| service.endpoint(shown).map(|endpoint| endpoint.site);
     match change {
         Change::SiteDies(gone) | Change::SiteLeaves(gone) => {
-            let mut ours = service.endpoints.iter().filter(|e| e.target.is_of(family));
+            let is_ours =
+                |e: &&Endpoint| plan.has(&e.target, *family) && plan.is_for(e, Some(*client));
+            let mut ours = service.endpoints.iter().filter(is_ours);
             if ours.all(|endpoint| endpoint.site == gone) {
                 return Ok(());
             }
@@ -167,6 +186,22 @@ fn judge(
                 false => Err("whoever moves, moves there"),
             }
         }
+        Change::ShedGrows(shedder, _) => {
+            let apart = |answer: &Answer| -> (Vec<String>, Vec<String>) {
+                answer.targets.iter().cloned().partition(|shown| site(shown) == Some(shedder))
+            };
+            let ((its, others), (its_now, others_now)) = (apart(before), apart(after));
+            if its.is_empty() && before.targets != after.targets {
+                return Err("only the clients of the site move");
+            }
+            if its_now.iter().any(|shown| !its.contains(shown)) {
+                return Err("nobody comes to a site that sheds more");
+            }
+            match others_now.starts_with(&others) {
+                true => Ok(()),
+                false => Err("nobody else moves"),
+            }
+        }
     }
 }
 
@@ -192,6 +227,20 @@ fn a_site_that_leaves_moves_only_its_clients() {
             Place::Location(_) => true,
         });
         Change::SiteLeaves(site)
+    });
+}
+
+#[test]
+fn a_site_that_sheds_more_only_loses_clients() {
+    check(|plan, dice| {
+        let sites = plan.sites.len();
+        let site = dice.below(sites);
+        let service = &mut plan.services[0];
+        service.shed = sheds(dice, sites);
+        service.shed.retain(|(of, _)| *of != site);
+        let (from, to) = one_of(dice, &[(0.0, 0.1), (0.1, 0.5), (0.2, 1.0), (0.0, 1.0)]);
+        service.shed.push((site, from));
+        Change::ShedGrows(site, to)
     });
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::adapter::{Health, Node, Report, Saw, at};
+use crate::adapter::{Health, Node, Report, Saw, Status, at};
 use crate::common::Seeded;
 use crate::drawn::{once_in, one_of};
 use crate::plan::{Check, Plan};
@@ -30,6 +30,11 @@ struct Patient {
     sequence: u64,
     /// A report that is late.
     late: Option<Report>,
+    /// What its back end says: its load, and its weight.
+    load: f64,
+    weight: u64,
+    /// Whether it says nothing of itself at the moment.
+    is_mute: bool,
     watch: Watch,
 }
 
@@ -44,7 +49,12 @@ struct Watch {
     was_up: bool,
     /// Whether a person has failed it back since it went Down.
     is_freed: bool,
+    /// When it said something of itself last; `None` is never, or before a restart.
+    stated_at: Option<u64>,
 }
+
+/// Nothing is gone by that was said so long ago: three intervals and a timeout of a check.
+const STALE_AFTER: u64 = 17_000;
 
 /// All targets of a world, and the time.
 #[derive(Debug)]
@@ -66,7 +76,9 @@ impl Nature {
         let mut before = std::mem::take(&mut self.patients);
         for (key, check, site) in plan.targets() {
             let watch = Watch::default();
-            let new = Patient { check, site, mood: Mood::Well, sequence: 0, late: None, watch };
+            let (mood, sequence, late) = (Mood::Well, 0, None);
+            let (load, weight, is_mute) = (0.3, 1, false);
+            let new = Patient { check, site, mood, sequence, late, load, weight, is_mute, watch };
             self.patients.insert(key.clone(), before.remove(&key).unwrap_or(new));
         }
     }
@@ -76,6 +88,7 @@ impl Nature {
         for patient in self.patients.values_mut() {
             patient.late = None;
             (patient.watch.run, patient.watch.last_sequence) = (None, None);
+            patient.watch.stated_at = None;
         }
     }
 
@@ -108,6 +121,12 @@ impl Nature {
                 3..6 => Mood::Well,
                 _ => patient.mood,
             };
+            match dice.below(12) {
+                0 => patient.is_mute = !patient.is_mute,
+                1 => patient.weight = dice.below(10) as u64,
+                2..6 => patient.load = dice.below(140) as f64 / 100.0,
+                _ => {}
+            }
         }
     }
 
@@ -134,7 +153,14 @@ impl Nature {
                 (false, true) => Saw::Pass,
                 (false, false) => Saw::Failure,
             };
-            let report = Report { key: key.clone(), sequence: patient.sequence, saw };
+            let says = !patient.is_mute;
+            let report = Report {
+                key: key.clone(),
+                sequence: patient.sequence,
+                saw,
+                load: says.then_some(patient.load),
+                weight: says.then_some(patient.weight),
+            };
             match once_in(dice, 15) {
                 true => patient.late = Some(report),
                 false => reports.push(report),
@@ -148,12 +174,27 @@ impl Nature {
     /// it may.
     pub fn report(&mut self, plan: &Plan, node: &mut Node, reports: &[Report]) {
         for report in reports {
-            let (before, _) = node.health(&report.key);
+            let before = node.status(&report.key).health;
             node.observe(std::slice::from_ref(report), at(self.now));
-            let (after, near_flip) = node.health(&report.key);
+            let Status { health: after, near_flip, .. } = node.status(&report.key);
             let patient = self.patients.get_mut(&report.key).expect("only targets are probed");
             let check = &plan.checks[patient.check];
             patient.watch.see(check, report, (before, after), near_flip, self.now);
+        }
+    }
+}
+
+impl Nature {
+    /// What a target says of itself is gone by while it is fresh, and where it is asked for.
+    pub fn judge_statements(&self, plan: &Plan, node: &Node) {
+        for (key, patient) in &self.patients {
+            let status = node.status(key);
+            let check = &plan.checks[patient.check];
+            let is_fresh =
+                patient.watch.stated_at.is_some_and(|then| self.now - then <= STALE_AFTER);
+            let expected = (check.learns_load && is_fresh, check.learns_weight && is_fresh);
+            let known = (status.load.is_some(), status.weight.is_some());
+            assert_eq!(known, expected, "{key}: {status:?} of {check:?} for {patient:?}");
         }
     }
 }
@@ -174,6 +215,9 @@ impl Watch {
         }
         self.last_sequence = Some(report.sequence);
         let pass = report.saw == Saw::Pass;
+        if pass && report.load.is_some() {
+            self.stated_at = Some(now);
+        }
         self.run = match self.run {
             Some((kind, count, since)) if kind == pass => Some((pass, count + 1, since)),
             _ => Some((pass, 1, now)),

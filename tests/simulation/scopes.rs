@@ -1,11 +1,9 @@
 //! The laws of scopes (RFC 7871): what holds for a client holds for everybody inside the scope,
 //! and scopes are the same or apart. And what is decided is what is written into the reply.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use meridian::model::Prefix;
-
-use crate::adapter::{Answer, Family, Kind, Node, network};
+use crate::adapter::{Answer, Family, Kind, Node, Prefix, Told, network};
 use crate::common::Seeded;
 use crate::drawn::once_in;
 use crate::plan::{Plan, Service};
@@ -16,20 +14,31 @@ pub fn clients(plan: &Plan, dice: &mut Seeded) -> Vec<IpAddr> {
     for _ in 0..6 {
         clients.extend([IpAddr::from(dice.public_v4()), dice.public_v6().into()]);
     }
-    for one in &plan.overrides {
-        let inside = network(one.address, one.length);
+    let overrides = plan.overrides.iter().map(|one| network(one.address, one.length));
+    let lists = plan.services.iter().flat_map(|service| &service.endpoints);
+    let lists = lists.flat_map(|endpoint| plan.fences(endpoint)).flatten().copied();
+    let rules = plan.geo_maps.iter().flat_map(|map| &map.rules);
+    let rules = rules.flat_map(|(clients, _)| plan.networks(clients)).copied();
+    let measured = plan.latencies.iter().map(|(network, ..)| *network);
+    let mut all: Vec<Prefix> = overrides.chain(lists).chain(rules).chain(measured).collect();
+    all.sort_unstable();
+    all.dedup();
+    for inside in all {
         let anywhere = within(inside, dice);
         let edges = [inside.address(), inside.last_address(), anywhere];
         // One bit from the edge is a neighbour in a larger network.
-        let outside = flip(inside.address(), one.length.saturating_sub(1));
+        let outside = flip(inside.address(), inside.length().saturating_sub(1));
         clients.extend(edges.into_iter().chain([outside]).filter(|address| is_client(*address)));
     }
     clients
 }
 
 fn is_client(address: IpAddr) -> bool {
+    // A Teredo address tells its client at its end, and a network of them none.
+    let teredo = network(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0).into(), 32);
     !meridian::model::is_unroutable(address)
         && meridian::model::fold_embedded_v4(address).0 == address
+        && !teredo.contains(address)
 }
 
 /// An address of a network.
@@ -55,21 +64,41 @@ fn flip(address: IpAddr, bit: u8) -> IpAddr {
     }
 }
 
-/// The scopes claimed for one service and type.
+/// The scopes claimed for one service and type, with the services on the way to the answer.
 #[derive(Default)]
-pub struct Scopes(Vec<Prefix>);
+pub struct Scopes(Vec<(Prefix, Vec<String>)>);
+
+/// The names of the services that have decided.
+fn way(told: &Told) -> Vec<String> {
+    told.way.iter().map(|(name, _)| name.clone()).collect()
+}
+
+/// Whether whoever asks again is led the same way.
+fn is_steady_way(plan: &Plan, told: &Told) -> bool {
+    let mut services = told.way.iter().map(|(name, _)| plan.service(name));
+    services.all(|service| service.nested().next().is_none() || service.is_steady())
+}
 
 impl Scopes {
-    /// Takes note of a scope, and names addresses it speaks for.
-    pub fn claim(&mut self, client: IpAddr, answer: &Answer, dice: &mut Seeded) -> Vec<IpAddr> {
-        let scope = network(client, answer.scope);
-        for other in &self.0 {
+    /// Takes note of a scope, and names addresses it speaks for. Where turns or chance lead to one
+    /// service or another, each way has scopes of its own.
+    pub fn claim(
+        &mut self,
+        plan: &Plan,
+        client: IpAddr,
+        told: &Told,
+        dice: &mut Seeded,
+    ) -> Vec<IpAddr> {
+        let scope = network(client, told.answer.scope);
+        let (ours, is_steady) = (way(told), is_steady_way(plan, told));
+        for (other, theirs) in self.0.iter().filter(|(_, theirs)| is_steady || *theirs == ours) {
             let shares = other.contains(scope.address()) || scope.contains(other.address());
-            assert!(!shares || *other == scope, "{scope:?} and {other:?} overlap");
+            let what = || format!("{scope} by {ours:?} and {other} by {theirs:?} overlap");
+            assert!(!shares || *other == scope, "{}: {:#?}", what(), plan.service(&ours[0]));
         }
-        self.0.push(scope);
+        self.0.push((scope, ours));
         // Nobody is told of a scope of 0 bits: it is everybody, and the family's own.
-        let neighbours = match answer.scope {
+        let neighbours = match told.answer.scope {
             0 if client.is_ipv4() => vec![dice.public_v4().into()],
             0 => vec![dice.public_v6().into()],
             _ if once_in(dice, 2) => vec![within(scope, dice)],
@@ -80,12 +109,20 @@ impl Scopes {
 
     /// Whoever is inside a scope is told the same.
     pub fn compare(
-        &mut self,
-        service: &Service,
-        (client, ours): (IpAddr, &Answer),
-        (neighbour, theirs): (IpAddr, &Answer),
+        &self,
+        plan: &Plan,
+        (client, ours): (IpAddr, &Told),
+        (neighbour, theirs): (IpAddr, &Told),
     ) {
-        let what = || format!("{client} {ours:?} beside {neighbour} {theirs:?}: {service:#?}");
+        let asked = plan.service(&ours.way[0].0);
+        let what = || format!("{client} {ours:#?} beside {neighbour} {theirs:#?}: {asked:#?}");
+        if way(ours) != way(theirs) {
+            assert!(!is_steady_way(plan, ours), "{}", what());
+            return;
+        }
+        let (last, _) = ours.way.last().expect("somebody was asked");
+        let service = plan.service(last);
+        let (ours, theirs) = (&ours.answer, &theirs.answer);
         assert_eq!(ours.scope, theirs.scope, "{}", what());
         assert_eq!(
             (ours.kind, ours.ttl, ours.reason),
@@ -108,13 +145,17 @@ impl Scopes {
 
 /// Asks for the same as a DNS query, where chance and turns have no say.
 pub fn compare_octets(
+    plan: &Plan,
     service: &Service,
-    family: Family,
-    client: IpAddr,
-    answer: &Answer,
+    (family, client): (Family, IpAddr),
+    told: &Told,
     node: &mut Node,
 ) {
-    if !service.is_steady() || answer.reason == "last-resort" {
+    let on_the_way = || told.way.iter().map(|(name, _)| plan.service(name));
+    // Pins go by a clock here, and by another there.
+    let is_fixed = on_the_way().all(|one| one.is_steady() && one.sticky.is_none());
+    let answer = &told.answer;
+    if !is_fixed || answer.reason == "last-resort" {
         return;
     }
     let reply = node.reply(&service.fqdn(), family, client);
