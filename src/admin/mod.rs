@@ -2,7 +2,7 @@
 //! pushes of external checks.
 //!
 //! It asks the daemon over a channel and holds no state of its own. What it may change goes
-//! through the daemon's loop as an [`Order`], and is a file here: [`failback`], [`push`]. Draining
+//! through the daemon's loop as an [`Order`], and is a file here: `failback`, `push`. Draining
 //! and forcing are done in the configuration for now.
 
 mod failback;

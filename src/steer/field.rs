@@ -14,7 +14,7 @@ pub struct Contestant {
     pub weight: u64,
     /// What hashes are keyed by: stable over restarts and reorderings.
     pub id: u64,
-    /// Which clients it is not to take, of [`ALL_CLIENTS`]; see [`Draw::sheds`](super::draw).
+    /// Which clients it is not to take, of [`ALL_CLIENTS`]; see `draw.rs`.
     pub shed: u32,
 }
 

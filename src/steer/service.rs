@@ -286,7 +286,7 @@ impl Service {
         self.within_site.unwrap_or_else(|| self.policy.default_within_site()).policy()
     }
 
-    /// The client lists that hold a client: what [`assess`](super::assess) asks for.
+    /// The client lists that hold a client: what [`assess`](super::assess()) asks for.
     pub fn lists_of(&self, client: ClientNet) -> u64 {
         self.views.as_ref().map_or(0, |views| views.lists(views.lookup(client.address).class))
     }
