@@ -152,6 +152,28 @@ fn nothing_that_is_down_opens_a_fence() {
 }
 
 #[test]
+fn those_who_see_different_things_take_turns_each_for_themselves() {
+    let endpoints = [
+        "site = \"one\", address = \"192.0.2.1\", weight = 3",
+        "site = \"two\", address = \"192.0.2.2\"",
+        "site = \"three\", address = \"192.0.2.3\", weight = 4, clients = [\"203.0.113.0/24\"]",
+    ];
+    let text = service("flat", "policy = \"weighted\"", &endpoints)
+        + &service("sites", "policy = \"weighted\"\nwithin_site = \"random\"", &endpoints);
+    let (_folder, server) = serve(&text, "");
+    for name in ["flat", "sites"] {
+        let mut counts = [[0; 3]; 2];
+        for _ in 0..40 {
+            for (who, counts) in ["203.0.113.7", "198.51.100.7"].iter().zip(&mut counts) {
+                let (seen, _) = seen_by(server.address, name, client(who));
+                counts[usize::from(*seen.first().unwrap()) - 1] += 1;
+            }
+        }
+        assert_eq!(counts, [[15, 5, 20], [30, 10, 0]], "{name}");
+    }
+}
+
+#[test]
 fn a_geo_map_sends_clients_by_the_most_precise_rule_and_then_to_the_nearest() {
     let map = "
 [clients]

@@ -68,9 +68,8 @@ pub fn decide(
     dice: &mut impl Dice,
     picks: &mut Picks,
 ) -> Decision {
-    let (standing, bits_read) = seen_by(service, standing, client);
-    let asked = Asked { service, family, client, name };
-    decide_as(&asked, standing, bits_read, dice, picks)
+    let seen = seen_by(service, standing, client);
+    decide_as(&Asked { service, family, client, name }, seen, dice, picks)
 }
 
 /// What is asked, and by whom.
@@ -81,31 +80,49 @@ pub(super) struct Asked<'a> {
     pub(super) name: &'a [u8],
 }
 
-/// Chooses from what a client sees, so many bits of its address having been read for that.
+/// What a client sees.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'s> {
+    pub(super) standing: &'s Standing,
+    /// The bits of its address that tell that.
+    bits_read: u8,
+    /// The turn counters of all who see the same. Were they shared with others, two clients that
+    /// ask in turn would each see every other number.
+    first_slot: usize,
+}
+
+impl<'s> Seen<'s> {
+    /// Another standing, seen by the same client.
+    pub(super) fn with(self, standing: &'s Standing) -> Self {
+        Self { standing, ..self }
+    }
+}
+
+/// Chooses from what a client sees.
 #[inline]
 pub(super) fn decide_as(
     asked: &Asked<'_>,
-    standing: &Standing,
-    mut bits_read: u8,
+    seen: Seen<'_>,
     dice: &mut impl Dice,
     picks: &mut Picks,
 ) -> Decision {
     let &Asked { service, family, client, name } = asked;
+    let Seen { standing, mut bits_read, first_slot } = seen;
+    let slot = first_slot + service.turn_slot(family);
     picks.clear();
     let outcome = match &standing.verdict {
         Verdict::Choose(pool) => {
-            let slot = service.turn_slot(family);
             let want = service.max_answers;
             let mut draw = Draw { service, pool, client, name, dice, slot, want, picks, bits_read };
             match service.sticky {
                 Some(sticky) => choose_sticky(&mut draw, family, sticky.failback),
-                None => choose(&mut draw, family),
+                None => choose(&mut draw),
             }
             bits_read = draw.bits_read;
             Outcome::Chosen
         }
         Verdict::LastResort(field) => {
-            let turn = dice.turn(service.turn_slot(family));
+            let turn = dice.turn(slot);
             round_robin::at_turn(field, turn, service.max_answers, picks);
             Outcome::Chosen
         }
@@ -116,25 +133,32 @@ pub(super) fn decide_as(
     Decision { outcome, ttl: standing.ttl, scope: bits_read, reason: standing.reason }
 }
 
-/// The standing that a client sees, and how many bits of its address tell which.
+/// What a client sees of a service.
 pub(super) fn seen_by<'s>(
     service: &Service,
     standing: &'s Standing,
     client: &ClientNet,
-) -> (&'s Standing, u8) {
-    let Some(views) = &service.views else { return (standing, 0) };
+) -> Seen<'s> {
+    let Some(views) = &service.views else {
+        return Seen { standing, bits_read: 0, first_slot: 0 };
+    };
     let answer = views.lookup(client.address);
-    (&standing.by_view[answer.class.0 as usize], answer.scope)
+    let class = answer.class.0 as usize;
+    Seen {
+        standing: &standing.by_view[class],
+        bits_read: answer.scope,
+        first_slot: class * service.slots_per_class(),
+    }
 }
 
 /// Chooses from the pool; now and then from the tier in waiting.
 #[inline]
-fn choose(draw: &mut Draw<'_, impl Dice>, family: Family) {
+fn choose(draw: &mut Draw<'_, impl Dice>) {
     if let Some(trickle) = &draw.pool.trickle
         && ((draw.dice.random() >> 33) as u32) < trickle.share
     {
         draw.pool = &trickle.pool;
-        draw.slot = draw.service.trickle_slot(family);
+        draw.slot += draw.service.slots_per_pool();
     }
     draw.choose();
 }
@@ -161,10 +185,10 @@ fn choose_sticky(draw: &mut Draw<'_, impl Dice>, family: Family, failback: Failb
     match kept {
         Some(index) if max_answers == 1 => draw.picks.push(index),
         Some(index) => {
-            choose(draw, family);
+            choose(draw);
             draw.picks.put_first(index, max_answers);
         }
-        None => choose(draw, family),
+        None => choose(draw),
     }
     if max_answers == 1 {
         // What is chosen holds for all of the network from now on, however near the policy looked:

@@ -319,25 +319,28 @@ impl Service {
             || (self.locality.is_some() && self.learns_load)
     }
 
-    /// How many turn counters the service needs: for the tier in use and for the one in waiting,
-    /// per family one for the whole and one for each site.
+    /// How many turn counters the service needs: for every class of clients that see the same, for
+    /// the tier in use and for the one in waiting, per family one for the whole and one for each
+    /// site.
     pub fn turn_slots(&self) -> usize {
-        let pools = if self.trickle > 0.0 { 2 } else { 1 };
-        pools * self.slots_per_pool()
+        let classes = self.views.as_ref().map_or(1, |views| views.class_count());
+        classes * self.slots_per_class()
     }
 
-    /// The counter of the whole service in a family, for the tier in use; `1 + n` behind it is
-    /// the `n`th site's.
+    /// The counter of the whole service in a family, for the first class of clients and the tier
+    /// in use; `1 + n` behind it is the `n`th site's.
     pub fn turn_slot(&self, family: Family) -> usize {
         family.index() * (1 + self.sites.len())
     }
 
-    /// The same for the tier in waiting.
-    pub(super) fn trickle_slot(&self, family: Family) -> usize {
-        self.slots_per_pool() + self.turn_slot(family)
+    /// How many counters there are for one class of clients.
+    pub(super) fn slots_per_class(&self) -> usize {
+        let pools = if self.trickle > 0.0 { 2 } else { 1 };
+        pools * self.slots_per_pool()
     }
 
-    fn slots_per_pool(&self) -> usize {
+    /// How many there are for one tier; those of the tier in waiting come second.
+    pub(super) fn slots_per_pool(&self) -> usize {
         Family::BOTH.len() * (1 + self.sites.len())
     }
 }

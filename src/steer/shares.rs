@@ -16,11 +16,12 @@ pub fn shares(
     client: ClientNet,
     name: &[u8],
 ) -> Vec<(u16, f64)> {
-    let (standing, _) = seen_by(service, standing, &client);
+    let seen = seen_by(service, standing, &client);
+    let standing = seen.standing;
     let asked = Asked { service, family, client: &client, name };
     let first_of = |standing: &Standing| {
         let mut picks = Picks::default();
-        decide_as(&asked, standing, 0, &mut FirstTurn, &mut picks);
+        decide_as(&asked, seen.with(standing), &mut FirstTurn, &mut picks);
         picks.as_slice().first().copied()
     };
     let Verdict::Choose(pool) = &standing.verdict else {
