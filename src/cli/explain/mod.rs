@@ -5,6 +5,7 @@
 //! state file knows better or `--down` says otherwise.
 
 mod find;
+mod ranking;
 mod report;
 mod text;
 

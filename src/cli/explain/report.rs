@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::catalog::{Catalog, ServiceEntry};
 use crate::engine::client_of;
-use crate::geo::{Database, OverrideTarget, distances};
+use crate::geo::{Database, OverrideTarget};
 use crate::health::{Condition, Health, HealthTable, Saved, TargetStatus};
 use crate::model::{
-    ClientNet, Coordinates, EndpointTarget, Family, Files, LookupName, RecordType, ServiceId,
-    SiteId, TargetId, WireName,
+    ClientNet, EndpointTarget, Family, Files, LookupName, RecordType, ServiceId, SiteId, TargetId,
+    WireName,
 };
 use crate::steer::{
     self, Assessment, Conditions, Decision, Endpoint, Fate, FirstTurn, Loads, Outcome, Picks,
@@ -23,6 +23,7 @@ use crate::wire::ClientSubnet;
 
 use super::Client;
 use super::find::{End, find};
+use super::ranking::{RankedReport, rank};
 
 /// Stands for the probe target of an endpoint that `--down` names.
 const TAKEN_DOWN: TargetId = TargetId(u32::MAX);
@@ -82,17 +83,6 @@ pub(super) struct LocationReport {
     pub(super) network: String,
 }
 
-/// One site in the client's order.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct RankedReport {
-    pub(super) site: String,
-    /// Sites of the same step are as good as each other.
-    pub(super) step: usize,
-    pub(super) distance_km: Option<f64>,
-    /// The distance after the site's bias.
-    pub(super) shaped_km: Option<f64>,
-}
-
 /// One endpoint and what became of it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct CandidateReport {
@@ -144,7 +134,7 @@ impl<'c> Setting<'c> {
         Ok(Self { catalog, databases, health, health_source, down })
     }
 
-    fn site_name(&self, site: SiteId) -> &str {
+    pub(super) fn site_name(&self, site: SiteId) -> &str {
         &self.catalog.sites[usize::from(site.0)].name
     }
 
@@ -196,69 +186,6 @@ impl<'c> Setting<'c> {
         let found = self.catalog.geo.overrides.find(client.address)?;
         matches!(found.target, OverrideTarget::SiteOrder(_)).then(|| found.network.to_string())
     }
-
-    fn rank(
-        &self,
-        service: &steer::Service,
-        client: ClientNet,
-        location: Option<&LocationReport>,
-    ) -> Vec<RankedReport> {
-        if let Some(rules) = &service.site_rules {
-            return self.rank_by_rule(service, rules, client, location);
-        }
-        self.rank_by_distance(service, client, location)
-    }
-
-    /// The sites a rule names, then the nearest where it says so.
-    fn rank_by_rule(
-        &self,
-        service: &steer::Service,
-        rules: &steer::SiteRules,
-        client: ClientNet,
-        location: Option<&LocationReport>,
-    ) -> Vec<RankedReport> {
-        let (order, ..) = rules.order(client.address);
-        let named = order.sites.iter().map(|&site| self.site_name(site).to_owned());
-        let mut ranked: Vec<RankedReport> = named
-            .zip(1..)
-            .map(|(site, step)| RankedReport { site, step, distance_km: None, shaped_km: None })
-            .collect();
-        if order.auto {
-            let count = ranked.len();
-            let mut nearest = self.rank_by_distance(service, client, location);
-            nearest.retain(|near| !ranked.iter().any(|named| named.site == near.site));
-            nearest.iter_mut().for_each(|near| near.step += count);
-            ranked.extend(nearest);
-        }
-        ranked
-    }
-
-    fn rank_by_distance(
-        &self,
-        service: &steer::Service,
-        client: ClientNet,
-        location: Option<&LocationReport>,
-    ) -> Vec<RankedReport> {
-        let Some(geography) = &service.geography else { return Vec::new() };
-        let measured = location
-            .and_then(|at| Coordinates::new(at.latitude, at.longitude).ok())
-            .map(|at| distances(&geography.spec, at))
-            .unwrap_or_default();
-        let ranking = geography.map.lookup(client.address).ranking.whole();
-        let steps = ranking.groups().enumerate();
-        steps
-            .flat_map(|(step, sites)| sites.iter().map(move |&site| (step, site)))
-            .map(|(step, site)| {
-                let distance = measured.iter().find(|distance| distance.site == site);
-                RankedReport {
-                    site: self.site_name(site).to_owned(),
-                    step: step + 1,
-                    distance_km: distance.map(|d| round(d.km)),
-                    shaped_km: distance.map(|d| round(d.shaped_km)),
-                }
-            })
-            .collect()
-    }
 }
 
 impl Conditions for Setting<'_> {
@@ -275,10 +202,6 @@ impl Conditions for Setting<'_> {
         let service = self.with_down(&self.catalog.services[service.0 as usize]);
         steer::stand(&service, family, self).status()
     }
-}
-
-fn round(km: f64) -> f64 {
-    (km * 10.0).round() / 10.0
 }
 
 impl Report {
@@ -408,7 +331,7 @@ impl Report {
         let service = setting.with_down(entry);
         self.service = Some(service.name.clone());
         self.policy = Some(service.policy.to_string());
-        self.ranking = setting.rank(&service, client, self.location.as_ref());
+        self.ranking = rank(setting, &service, client, self.location.as_ref());
         self.rule = service.site_rules.as_ref().map(|rules| match rules.order(client.address).1 {
             Some(rule) => format!("rule {} of the geo map", rule + 1),
             None => "no rule of the geo map: its default".to_owned(),
