@@ -11,6 +11,7 @@ use common::dns::{Reply, ask, truncate};
 use common::services::{serve, service};
 use common::{Folder, Seeded, Server, meridian};
 use meridian::geo::Database;
+use serde_json::Value;
 
 const DATABASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/geoip/country.mmdb");
 
@@ -55,6 +56,34 @@ fn neighbour(client: Ipv4Addr, length: u8, seeded: &mut Seeded) -> IpAddr {
     Ipv4Addr::from(u32::from(low) | noise).into()
 }
 
+/// Checks that `explain` says for these clients of `www` what the wire says, and returns what it
+/// says.
+fn assert_explained(folder: &Folder, server: SocketAddr, clients: &[&str]) -> Vec<Value> {
+    let config = folder.config();
+    let mut all = vec!["explain", "--json", "-c", config.to_str().unwrap(), "www.example.com"];
+    clients.iter().for_each(|client| all.extend(["--client", client]));
+    let output = meridian(&all);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(said.len(), clients.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (said, who) in said.iter().zip(clients) {
+        let reply = answer_for(server, "www", client(who));
+        let mut choice: Vec<IpAddr> = serde_json::from_value(said["choice"].clone()).unwrap();
+        let mut answered = reply.addresses();
+        choice.sort_unstable();
+        answered.sort_unstable();
+        assert_eq!(choice, answered, "{who}: {said}");
+        assert_eq!(said["scope"], reply.scope().unwrap(), "{who}: {said}");
+    }
+    said
+}
+
+/// The sites of a ranking, in order.
+fn ranked(said: &Value) -> Vec<&str> {
+    let ranking = said["ranking"].as_array().unwrap();
+    ranking.iter().map(|ranked| ranked["site"].as_str().unwrap()).collect()
+}
+
 #[test]
 fn a_fence_keeps_everybody_else_out_and_scopes_know_of_it() {
     let fenced = "
@@ -76,9 +105,9 @@ clients = [\"group:offices\"]
                 "site = \"three\", address = \"192.0.2.5\", clients = [\"203.0.113.64/26\", \"country:DE\"]",
             ],
         );
-    let (_folder, server) = serve(&text, "");
+    let (folder, server) = serve(&text, "");
     let address = server.address;
-    for (who, expected) in [
+    let cases = [
         // A site's list and an endpoint's: a client must be on both.
         ("8.8.4.4", &[1, 2, 3, 4][..]),
         ("8.8.8.8", &[1, 2]),
@@ -90,13 +119,15 @@ clients = [\"group:offices\"]
         ("198.51.100.1", &[1]),
         ("2001:db8:ff12::1", &[1, 3]),
         ("2001:db8::1", &[1]),
-    ] {
+    ];
+    for (who, expected) in cases {
         assert_eq!(
             seen_by(address, "www", client(who)).0,
             expected.iter().copied().collect(),
             "{who}"
         );
     }
+    assert_explained(&folder, address, &cases.map(|(who, _)| who));
 
     let database = Database::open("country", std::fs::read(DATABASE).unwrap()).unwrap();
     let mut seeded = Seeded(31);
@@ -241,16 +272,15 @@ default = [\"frankfurt\", \"auto\"]
         let other = neighbour(who, scope, &mut seeded);
         assert_eq!(seen_by(address, "www", other), (seen, scope), "{who} {other}");
     }
-    let config = folder.config();
-    let config = config.to_str().unwrap();
-    for (who, says) in [
-        ("203.0.113.1", "rule       rule 3 of the geo map"),
-        ("133.11.1.1", "rule       no rule of the geo map: its default"),
-    ] {
-        let said = meridian(&["explain", "-c", config, "www.example.com", "--client", who]);
-        let text = String::from_utf8(said.stdout).unwrap();
-        assert!(text.contains(says), "{says:?} in\n{text}");
+    let said = assert_explained(&folder, address, &cases.map(|(_, who, _)| who));
+    for (said, (what, _, order)) in said.iter().zip(&cases) {
+        // Where a rule names its sites and no more, they are all there is of a ranking.
+        assert!(ranked(said).len() >= 1 && order.starts_with(&ranked(said)), "{what}: {said}");
+        assert_eq!(ranked(said).len() == 3, !what.contains("half"), "{what}: {said}");
+        assert_eq!(said["ranking"][0]["by"] == "rule", *what != "a network of Germany", "{what}");
     }
+    assert_eq!(said[4]["rule"], "rule 3 of the geo map");
+    assert_eq!(said[6]["rule"], "no rule of the geo map: its default");
 }
 
 #[test]
@@ -279,6 +309,13 @@ fn measured_times_change_under_a_running_server_and_a_broken_file_changes_nothin
         }
     };
     expect([1, 1, 3], "at the start; nobody has measured the last one");
+    let said = assert_explained(&folder, address, &["203.0.113.9", "198.51.100.9"]);
+    assert_eq!(
+        said.iter().map(ranked).collect::<Vec<_>>(),
+        [["seoul", "frankfurt", "virginia"], ["virginia", "seoul", "frankfurt"],]
+    );
+    let by = said[0]["ranking"].as_array().unwrap().iter().map(|ranked| ranked["by"].clone());
+    assert_eq!(by.collect::<Vec<_>>(), ["measurement", "measurement", "distance"]);
     for (times, expected, when) in [
         ("203.0.113.0/24 seoul 20\n203.0.113.0/24 frankfurt 19\n", [1, 1, 3], "for little gain"),
         ("203.0.113.0/24 seoul 20\n203.0.113.0/24 frankfurt 10\n", [2, 2, 3], "for much"),

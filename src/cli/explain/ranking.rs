@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::geo::distances;
-use crate::model::{ClientNet, Coordinates};
-use crate::steer::{Service, SiteRules};
+use crate::model::{ClientNet, Coordinates, SiteId};
+use crate::steer::Service;
 
 use super::report::{LocationReport, Setting};
 
@@ -17,42 +17,73 @@ pub(super) struct RankedReport {
     pub(super) distance_km: Option<f64>,
     /// The distance after the site's bias.
     pub(super) shaped_km: Option<f64>,
+    /// What gives it this place.
+    pub(super) by: RankedBy,
+}
+
+/// What gives a site its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RankedBy {
+    /// A rule of a geo map.
+    Rule,
+    /// Round-trip times.
+    Measurement,
+    /// How near it is; or the default order, or a person's, for clients of no known place.
+    Distance,
 }
 
 /// The order of a service's sites for a client; empty where the policy has none by clients.
+///
+/// | policy | first | then |
+/// |---|---|---|
+/// | `geo-map` | the sites its rule names | with `auto` the nearest |
+/// | `latency` | those measured, the best first | the nearest |
+/// | `geo-proximity` | the nearest | |
 pub(super) fn rank(
     setting: &Setting<'_>,
     service: &Service,
     client: ClientNet,
     location: Option<&LocationReport>,
 ) -> Vec<RankedReport> {
+    let nearest = by_distance(setting, service, client, location);
     if let Some(rules) = &service.site_rules {
-        return by_rule(setting, service, rules, client, location);
+        let (order, ..) = rules.order(client.address);
+        let mut ranked = put_first(setting, &order.sites, RankedBy::Rule, nearest);
+        if !order.auto {
+            ranked.truncate(order.sites.len());
+        }
+        return ranked;
     }
-    by_distance(setting, service, client, location)
+    match &service.latency {
+        Some(map) => {
+            let measured = map.lookup(client.address).sites;
+            put_first(setting, measured, RankedBy::Measurement, nearest)
+        }
+        None => nearest,
+    }
 }
 
-/// The sites a rule names, then the nearest where it says so.
-fn by_rule(
+/// Puts some of the sites first, each on a step of its own.
+fn put_first(
     setting: &Setting<'_>,
-    service: &Service,
-    rules: &SiteRules,
-    client: ClientNet,
-    location: Option<&LocationReport>,
+    first: &[SiteId],
+    by: RankedBy,
+    mut others: Vec<RankedReport>,
 ) -> Vec<RankedReport> {
-    let (order, ..) = rules.order(client.address);
-    let named = order.sites.iter().map(|&site| setting.site_name(site).to_owned());
-    let mut ranked: Vec<RankedReport> = named
+    let names = first.iter().map(|&site| setting.site_name(site));
+    let mut ranked: Vec<RankedReport> = names
         .zip(1..)
-        .map(|(site, step)| RankedReport { site, step, distance_km: None, shaped_km: None })
+        .filter_map(|(name, step)| {
+            let at = others.iter().position(|other| other.site == name)?;
+            Some(RankedReport { step, by, ..others.remove(at) })
+        })
         .collect();
-    if order.auto {
-        let count = ranked.len();
-        let mut nearest = by_distance(setting, service, client, location);
-        nearest.retain(|near| !ranked.iter().any(|named| named.site == near.site));
-        nearest.iter_mut().for_each(|near| near.step += count);
-        ranked.extend(nearest);
+    let steps = others.chunk_by_mut(|a, b| a.step == b.step);
+    for (step, of_step) in (ranked.len() + 1..).zip(steps) {
+        of_step.iter_mut().for_each(|other| other.step = step);
     }
+    ranked.append(&mut others);
     ranked
 }
 
@@ -78,6 +109,7 @@ fn by_distance(
                 step: step + 1,
                 distance_km: distance.map(|d| round(d.km)),
                 shaped_km: distance.map(|d| round(d.shaped_km)),
+                by: RankedBy::Distance,
             }
         })
         .collect()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::ranking::RankedBy;
 use super::report::Report;
 
 /// Shows a report as text.
@@ -81,6 +82,11 @@ fn ranking(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
             if (km - shaped).abs() >= 0.1 {
                 write!(f, ", counted as {shaped:.1} km")?;
             }
+        }
+        match ranked.by {
+            RankedBy::Rule => write!(f, "  by the rule")?,
+            RankedBy::Measurement => write!(f, "  as measured")?,
+            RankedBy::Distance => {}
         }
         writeln!(f)?;
     }
