@@ -160,16 +160,24 @@ fn nothing_that_is_down_opens_a_fence() {
     let outside = format!("site = \"two\", address = \"192.0.2.2\", probe = \"{}\"", dead.address);
     let [up, down] = [&well, &dead].map(|b| format!("{inside}, probe = \"{}\"", b.address));
     let checked = "policy = \"failover\"\ncheck = \"web\"\nttl = 7";
+    let rescue = format!("{checked}\nall_down = \"last-resort\"\nlast_resort");
     let text = service("only", "policy = \"failover\"\nttl = 7", &[inside])
         + &service("mixed", checked, &[&up, &outside])
-        + &service("down", checked, &[&down]);
-    let (_folder, mut server) = serve(&text, "");
+        + &service("down", checked, &[&down])
+        + &service("rescued", &format!("{rescue} = \"192.0.2.9\""), &[&down])
+        + &service("redirected", &format!("{rescue} = \"sorry.example.com\""), &[&down]);
+    let (_folder, mut server) = serve(&text, "sorry A 192.0.2.8\n");
     (0..2).for_each(|_| drop(server.wait_for("health changed")));
     let address = server.address;
     let (friend, stranger) = (client("203.0.113.7"), client("198.51.100.7"));
-    for (name, to_friend, to_stranger) in
-        [("only", &[1][..], &[][..]), ("mixed", &[1], &[2]), ("down", &[1], &[])]
-    {
+    for (name, to_friend, to_stranger) in [
+        ("only", &[1][..], &[][..]),
+        ("mixed", &[1], &[2]),
+        ("down", &[1], &[]),
+        // What was never there for them is not down for them either.
+        ("rescued", &[9], &[]),
+        ("redirected", &[8], &[]),
+    ] {
         for (who, expected) in [(friend, to_friend), (stranger, to_stranger)] {
             let (seen, scope) = seen_by(address, name, who);
             assert_eq!(seen, expected.iter().copied().collect(), "{name} {who}");
@@ -275,7 +283,7 @@ default = [\"frankfurt\", \"auto\"]
     let said = assert_explained(&folder, address, &cases.map(|(_, who, _)| who));
     for (said, (what, _, order)) in said.iter().zip(&cases) {
         // Where a rule names its sites and no more, they are all there is of a ranking.
-        assert!(ranked(said).len() >= 1 && order.starts_with(&ranked(said)), "{what}: {said}");
+        assert!(order.starts_with(&ranked(said)), "{what}: {said}");
         assert_eq!(ranked(said).len() == 3, !what.contains("half"), "{what}: {said}");
         assert_eq!(said["ranking"][0]["by"] == "rule", *what != "a network of Germany", "{what}");
     }

@@ -283,9 +283,9 @@ impl<'s> Race<'s> {
         let other_stands = self.other_family_stands(conditions);
         let ttl_cap = Some(self.service.ttl.max_seconds());
         if !self.has_any() {
-            // A last-resort CNAME is there for a family without endpoints too, once all is
-            // down; until then the absence may not be remembered for long.
-            let is_rescued = self.service.all_down.has_alias();
+            // A last-resort CNAME is there for a family without endpoints too, once all that
+            // these clients have is down; until then the absence may not be remembered for long.
+            let is_rescued = self.service.all_down.has_alias() && self.has_other_family();
             if !is_rescued || other_stands {
                 let ttl_cap = ttl_cap.filter(|_| is_rescued);
                 let reason = match self.service.has_family(self.family) {
@@ -324,6 +324,13 @@ impl<'s> Race<'s> {
     fn has_any(&self) -> bool {
         let absent = [Removal::OtherFamily, Removal::View].map(Fate::Removed);
         self.fates.iter().any(|fate| !absent.contains(fate))
+    }
+
+    /// Whether it has anything of the other family for these clients.
+    fn has_other_family(&self) -> bool {
+        let other = self.family.other();
+        let mut endpoints = self.service.endpoints.iter();
+        endpoints.any(|endpoint| removed_at_the_start(endpoint, other, self.lists).is_none())
     }
 
     /// Whether the other family has anything usable by itself.
