@@ -59,6 +59,12 @@ const EXPIRY_MASK: u64 = (1 << EXPIRY_BITS) - 1;
 /// A pin is renewed when it has lost an eighth of its time, not with every query.
 const RENEW_PART: u32 = 8;
 
+/// The seconds a pin is written for: what it may lose before it is renewed, and the part of a
+/// second that is not counted, come on top. So whoever asks again in time is known.
+fn lifetime(timeout_seconds: u32) -> u32 {
+    timeout_seconds + timeout_seconds / RENEW_PART + 1
+}
+
 impl Pins {
     /// A table for so many pins, rounded up to a power of two.
     pub fn new(table_size: usize) -> Self {
@@ -88,12 +94,12 @@ impl Pins {
             bucket.iter().min_by_key(ends).expect("a bucket has slots")
         });
         let old = word_of(slot);
-        let is_fresh = left(old, timeout_seconds, now)
-            .is_some_and(|left| left > timeout_seconds - timeout_seconds / RENEW_PART);
+        let is_fresh =
+            left(old, timeout_seconds, now).is_some_and(|left| left > timeout_seconds + 1);
         if is_fresh && is_of(old, key) && pin_of(old) == pin {
             return;
         }
-        let expiry = u64::from(now.wrapping_add(timeout_seconds)) & EXPIRY_MASK;
+        let expiry = u64::from(now.wrapping_add(lifetime(timeout_seconds))) & EXPIRY_MASK;
         let indices = u64::from(pin.first) << INDEX_BITS | u64::from(pin.current);
         let word = tag(key) << (2 * INDEX_BITS + EXPIRY_BITS) | indices << EXPIRY_BITS | expiry;
         slot.store(word, Ordering::Relaxed);
@@ -123,7 +129,7 @@ fn pin_of(word: u64) -> Pin {
 /// Seconds until a pin is over; `None` if it is, or there is none.
 fn left(word: u64, timeout_seconds: u32, now: u32) -> Option<u32> {
     let left = (word & EXPIRY_MASK).wrapping_sub(u64::from(now)) & EXPIRY_MASK;
-    (word != 0 && (1..=u64::from(timeout_seconds)).contains(&left)).then_some(left as u32)
+    (word != 0 && (1..=u64::from(lifetime(timeout_seconds))).contains(&left)).then_some(left as u32)
 }
 
 #[cfg(test)]
@@ -145,15 +151,24 @@ mod tests {
             let at = |seconds| start.wrapping_add(seconds);
             assert_eq!(pins.find(key, TIMEOUT, at(0)), None, "from {start}");
             pins.pin(key, pin(4095, 7), TIMEOUT, at(0));
-            assert_eq!(pins.find(key, TIMEOUT, at(TIMEOUT - 1)), Some(pin(4095, 7)));
-            assert_eq!(pins.find(key, TIMEOUT, at(TIMEOUT)), None);
-            pins.pin(key, pin(4095, 7), TIMEOUT, at(TIMEOUT - 1));
-            assert_eq!(pins.find(key, TIMEOUT, at(2 * TIMEOUT - 2)), Some(pin(4095, 7)));
+            let end = lifetime(TIMEOUT);
+            assert_eq!(pins.find(key, TIMEOUT, at(end - 1)), Some(pin(4095, 7)));
+            assert_eq!(pins.find(key, TIMEOUT, at(end)), None);
+            // However often it is asked for: it is known for its time from the last question on.
+            for asked in [1, TIMEOUT / 8 - 1, TIMEOUT / 8, TIMEOUT] {
+                pins.pin(key, pin(4095, 7), TIMEOUT, at(asked));
+                let known = pins.find(key, TIMEOUT, at(asked + TIMEOUT));
+                assert_eq!(known, Some(pin(4095, 7)), "asked after {asked} s");
+            }
+            let end = TIMEOUT + lifetime(TIMEOUT);
+            assert_eq!(pins.find(key, TIMEOUT, at(end - 1)), Some(pin(4095, 7)));
+            assert_eq!(pins.find(key, TIMEOUT, at(end)), None);
             // Changed at once, however fresh it is.
             pins.pin(key, pin(4095, 8), TIMEOUT, at(TIMEOUT));
             assert_eq!(pins.find(key, TIMEOUT, at(TIMEOUT)), Some(pin(4095, 8)));
             pins.pin(key, pin(1, 1), 1, at(10_000));
-            assert_eq!(pins.find(key, 1, at(10_001)), None);
+            assert_eq!(pins.find(key, 1, at(10_001)), Some(pin(1, 1)));
+            assert_eq!(pins.find(key, 1, at(10_002)), None);
         }
     }
 
