@@ -42,6 +42,8 @@ mod weighted;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use assess::{Conditions, assess, stand};
 pub use both::{Both, Half, both};
