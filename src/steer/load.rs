@@ -2,7 +2,7 @@
 //!
 //! | who | goes by |
 //! |---|---|
-//! | `least-load` | weight × what is left until full |
+//! | `least-load` | weight × what is left until full, where it is what chooses: sites, or endpoints |
 //! | a site with a capacity | (load − soft) / (hard − soft) of its clients go on to the next |
 //! | `locality` | what is above `bound` × the mean load goes on to the next |
 //!
@@ -36,11 +36,17 @@ pub(super) fn weigh(
     };
     let all = all.filter(|_| used == Loads::Used);
     let site_loads = site_loads(service, contestants, all.as_deref());
-    if let (true, Some(all)) = (service.weighs_by_load(), &all) {
-        for (contestant, load) in contestants.iter_mut().zip(all) {
-            let headroom = (1.0 - load).clamp(LEAST_HEADROOM, 1.0);
-            contestant.weight = (contestant.weight.max(1) as f64 * headroom * LOAD_SCALE) as u64;
-        }
+    let (of_sites, of_endpoints) = service.levels_by_load();
+    let plain = site_weights(service, contestants);
+    let mut by_load = contestants.to_vec();
+    for (contestant, load) in by_load.iter_mut().zip(all.iter().flatten()) {
+        let headroom = (1.0 - load).clamp(LEAST_HEADROOM, 1.0);
+        let weight = contestant.weight.max(1) as f64 * headroom * LOAD_SCALE;
+        contestant.weight = weight.round() as u64;
+    }
+    let weights = if of_sites { site_weights(service, &by_load) } else { plain };
+    if of_endpoints {
+        contestants.copy_from_slice(&by_load);
     }
     let mean = mean(site_loads.iter().flatten().copied());
     let sites = service.sites.iter().enumerate().map(|(ordinal, &(site, id))| {
@@ -53,9 +59,18 @@ pub(super) fn weigh(
             _ => 0.0,
         };
         let shed = (own.max(bounded) * f64::from(ALL_CLIENTS)).round() as u32;
-        PoolSite { site, id, shed }
+        PoolSite { site, id, shed, weight: weights[ordinal] }
     });
     (sites.collect(), used)
+}
+
+/// The sum of the weights at each site of the service.
+fn site_weights(service: &Service, contestants: &[Contestant]) -> Vec<u64> {
+    let mut sums = vec![0; service.sites.len()];
+    for contestant in contestants {
+        sums[usize::from(contestant.site)] += contestant.weight;
+    }
+    sums
 }
 
 /// The load of each site of the service: the mean of its endpoints', by weight.

@@ -48,6 +48,8 @@ pub struct PoolSite {
     pub id: u64,
     /// How many clients it is not to take, of [`ALL_CLIENTS`](super::ALL_CLIENTS).
     pub shed: u32,
+    /// The sum of its endpoints' weights, as they count where sites are chosen among.
+    pub weight: u64,
 }
 
 impl Pool {
@@ -63,14 +65,14 @@ impl Pool {
         }
         let mut by_site = Vec::new();
         let mut site_contestants = Vec::new();
-        for (ordinal, (members, &PoolSite { site, id, shed })) in
+        for (ordinal, (members, &PoolSite { site, id, shed, weight })) in
             members.into_iter().zip(sites).enumerate()
         {
             let Some(endpoints) = Field::new(members) else { continue };
             site_contestants.push(Contestant {
                 index: by_site.len() as u16,
                 site: ordinal as u16,
-                weight: endpoints.contestants().iter().map(|c| c.weight).sum(),
+                weight,
                 id,
                 shed,
             });

@@ -306,15 +306,19 @@ impl Service {
         self.sites.len() > 1 && ((policy.ranks() && sheds) || (is_locality && holds_clients))
     }
 
-    /// Whether endpoints weigh by what is left of them until full.
-    pub(super) fn weighs_by_load(&self) -> bool {
-        self.policy.weighs_by_load()
-            || self.within_site.is_some_and(|w| w.policy().weighs_by_load())
+    /// Whether sites, and whether endpoints, weigh by what is left of them until full: each where
+    /// what chooses among them says so. To a hash over sites, loads are nothing.
+    pub(super) fn levels_by_load(&self) -> (bool, bool) {
+        let by_policy = self.policy.weighs_by_load();
+        match self.policy.chooses_site() || self.within_site.is_some() {
+            true => (by_policy, self.inner_policy().weighs_by_load()),
+            false => (by_policy, by_policy),
+        }
     }
 
     /// Whether anything goes by loads.
     pub(super) fn goes_by_load(&self) -> bool {
-        self.weighs_by_load()
+        self.levels_by_load() != (false, false)
             || self.sheds.iter().any(|shed| shed.capacity.is_some())
             || (self.locality.is_some() && self.learns_load)
     }

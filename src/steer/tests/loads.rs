@@ -118,6 +118,28 @@ fn least_load_weighs_by_weight_and_headroom() {
 }
 
 #[test]
+fn loads_weigh_where_least_load_chooses_and_nowhere_else() {
+    let lines = ["a 192.0.2.1 weight=2", "a 192.0.2.2", "b 192.0.2.3"];
+    let loads = [Some(50), Some(80), Some(0)];
+    let least = WithinSite::new(Policy::LeastLoad);
+    for (policy, within, sites, inside_a) in [
+        (Policy::LeastLoad, least, [1200, 1000], [1000, 200]),
+        (Policy::LeastLoad, WithinSite::new(Policy::Hash), [1200, 1000], [2, 1]),
+        (Policy::Hash, least, [3, 1], [1000, 200]),
+        (Policy::Failover, least, [3, 1], [1000, 200]),
+    ] {
+        let mut service = service(policy, &lines);
+        service.within_site = within;
+        let standing = assess(&service, Family::V4, 0, &loaded(&loads)).standing;
+        let pool = pool_of(&standing);
+        for (field, expected) in [(&pool.sites, sites), (&pool.by_site[0].endpoints, inside_a)] {
+            let found: Vec<u64> = field.contestants().iter().map(|c| c.weight).collect();
+            assert_eq!((found, standing.loads), (expected.to_vec(), Loads::Used), "{policy}");
+        }
+    }
+}
+
+#[test]
 fn whose_load_is_stale_does_not_matter_once_it_is_out() {
     let service = service(Policy::LeastLoad, &THREE);
     let status = |target: TargetId| match target.0 {
