@@ -7,6 +7,7 @@
 //! | a site leaves the configuration | its clients | anywhere |
 //! | a weight grows | anybody | to that endpoint, or its site |
 //! | a site sheds more | its clients | to other sites |
+//! | loads become known | nobody, but inside a site | |
 //!
 //! The place for more of this kind is [`Change`], with a line above and an arm in each `match`.
 
@@ -27,6 +28,7 @@ enum Change {
     WeightGrows(usize, u64),
     /// To so much of all.
     ShedGrows(usize, f64),
+    LoadsCome,
 }
 
 /// Those with which a client has a place of its own.
@@ -85,10 +87,17 @@ fn ask(plan: &Plan, node: &Node, askers: &[(String, Family, IpAddr)]) -> Vec<Tol
     askers.iter().map(told).collect()
 }
 
-fn report(plan: &Plan, node: &mut Node, sequence: u64, fails: impl Fn(usize) -> bool) {
+/// Every target reports, those of failing sites a failure, the others perhaps a load.
+fn report(
+    plan: &Plan,
+    node: &mut Node,
+    sequence: u64,
+    fails: impl Fn(usize) -> bool,
+    mut load: impl FnMut() -> Option<f64>,
+) {
     let reports = plan.targets().into_iter().map(|(key, _, site)| {
         let saw = if fails(site) { Saw::Failure } else { Saw::Pass };
-        Report { key, sequence, saw, load: None, weight: None }
+        Report { key, sequence, saw, load: load(), weight: None }
     });
     node.observe(&reports.collect::<Vec<_>>(), at(sequence * 1000));
 }
@@ -98,7 +107,7 @@ fn check(make: impl Fn(&mut Plan, &mut Seeded) -> Change + Sync) {
         let mut plan = calm(dice);
         let change = make(&mut plan, dice);
         let mut node = Node::start(&plan.to_files(), at(0));
-        report(&plan, &mut node, 1, |_| false);
+        report(&plan, &mut node, 1, |_| false, || None);
         let clients = scopes::clients(&plan, dice);
         let askers: Vec<_> = (0..120)
             .map(|number| {
@@ -114,7 +123,7 @@ fn check(make: impl Fn(&mut Plan, &mut Seeded) -> Change + Sync) {
         }
         let old = plan.services[0].clone();
         match change {
-            Change::SiteDies(site) => report(&plan, &mut node, 2, |of| of == site),
+            Change::SiteDies(site) => report(&plan, &mut node, 2, |of| of == site, || None),
             Change::SiteLeaves(site) => {
                 plan.services[0].endpoints.retain(|endpoint| endpoint.site != site);
                 node.reload(&plan.to_files(), true, at(1000));
@@ -128,6 +137,10 @@ fn check(make: impl Fn(&mut Plan, &mut Seeded) -> Change + Sync) {
                 shed.retain(|(of, _)| *of != site);
                 shed.push((site, share));
                 node.reload(&plan.to_files(), true, at(1000));
+            }
+            Change::LoadsCome => {
+                let load = || Some(dice.below(120) as f64 / 100.0);
+                report(&plan, &mut node, 2, |_| false, load);
             }
         }
         let after = ask(&plan, &node, &askers);
@@ -186,6 +199,10 @@ fn judge(
                 false => Err("whoever moves, moves there"),
             }
         }
+        Change::LoadsCome => match (before.targets.first(), after.targets.first()) {
+            (Some(was), Some(is)) if site(was) != site(is) => Err("a site keeps its clients"),
+            _ => Ok(()),
+        },
         Change::ShedGrows(shedder, _) => {
             let apart = |answer: &Answer| -> (Vec<String>, Vec<String>) {
                 answer.targets.iter().cloned().partition(|shown| site(shown) == Some(shedder))
@@ -241,6 +258,19 @@ fn a_site_that_sheds_more_only_loses_clients() {
         let (from, to) = one_of(dice, &[(0.0, 0.1), (0.1, 0.5), (0.2, 1.0), (0.0, 1.0)]);
         service.shed.push((site, from));
         Change::ShedGrows(site, to)
+    });
+}
+
+#[test]
+fn loads_move_nobody_to_another_site() {
+    check(|plan, dice| {
+        plan.checks[0].learns_load = true;
+        let service = &mut plan.services[0];
+        service.within = Some("least-load");
+        if service.policy == "locality" {
+            service.policy = one_of(dice, &["hash", "name-hash"]);
+        }
+        Change::LoadsCome
     });
 }
 
