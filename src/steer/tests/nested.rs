@@ -142,6 +142,7 @@ impl Pair {
             has_family: [true, false],
             has_alias: false,
             is_alias: false,
+            is_server: false,
         };
         above.endpoints[0].target = EndpointTarget::Service(nested);
         above.endpoints[0].condition = None;
