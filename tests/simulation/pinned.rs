@@ -39,15 +39,16 @@ fn key(service: &Service, family: Family, client: IpAddr) -> (String, Family, Pr
 }
 
 impl PinBook {
-    /// A pin is renewed when it has lost an eighth of its time, and not with every answer.
+    /// A pin lasts for its time from the last answer on; what it may have lost before it is
+    /// renewed, an eighth and a part of a second, comes on top.
     pub fn find(&self, service: &Service, family: Family, client: IpAddr, now: u64) -> Pinned {
         let Some(sticky) = service.sticky else { return Pinned::No };
         let Some(pin) = self.0.get(&key(service, family, client)) else { return Pinned::No };
         let age = now - pin.at;
         let timeout = sticky.timeout_seconds;
         match pin.is_sure {
-            _ if age >= timeout => Pinned::No,
-            true if age < timeout - timeout / 8 => {
+            _ if age > timeout + timeout / 8 => Pinned::No,
+            true if age <= timeout => {
                 Pinned::To { first: pin.first.clone(), current: pin.current.clone() }
             }
             _ => Pinned::Perhaps,
