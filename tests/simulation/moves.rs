@@ -13,7 +13,7 @@
 
 use std::net::IpAddr;
 
-use crate::adapter::{Answer, Family, Kind, Node, Report, Saw, Told, at};
+use crate::adapter::{Answer, Family, Kind, Node, Prefix, Report, Saw, Told, at};
 use crate::common::Seeded;
 use crate::drawn::{once_in, one_of, sheds};
 use crate::plan::{Check, Endpoint, MinHealthy, Place, Plan, Service};
@@ -243,6 +243,10 @@ fn a_site_that_leaves_moves_only_its_clients() {
             Place::SiteOrder(order) => order.iter().any(|site| others.contains(site)),
             Place::Location(_) => true,
         });
+        // Nor may a network that was measured for it alone be one that was never measured.
+        let of_others = plan.latencies.iter().filter(|(_, site, _)| others.contains(site));
+        let measured: Vec<Prefix> = of_others.map(|(network, ..)| *network).collect();
+        plan.latencies.retain(|(network, ..)| measured.contains(network));
         Change::SiteLeaves(site)
     });
 }
