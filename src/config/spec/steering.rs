@@ -158,11 +158,12 @@ const HASHED: &[&str] = &["affinity_group", "hash_prefix_v4", "hash_prefix_v6"];
 ///
 /// | key | used by |
 /// |---|---|
-/// | one of [`POLICY_KEYS`] | policies that name it |
-/// | `shed`, `capacity` | policies with an order of preference |
-/// | one of [`HASHED`] | those two and `sticky` as well |
+/// | one of [`POLICY_KEYS`] | policies that name it, where they choose first |
+/// | `shed`, `capacity` | policies with an order of preference, likewise |
+/// | one of [`HASHED`] | inside a site as well, and by those two and `sticky` |
 fn refuse_unused_keys(table: &mut Table<'_>, policy: Policy, within: Option<Policy>) {
-    let refuse = |table: &mut Table<'_>, key, wanted: &dyn Fn(&Policy) -> bool| {
+    let refuse = |table: &mut Table<'_>, key: &'static str, wanted: &dyn Fn(&Policy) -> bool| {
+        let within = within.filter(|_| HASHED.contains(&key));
         if !wanted(&policy) && !within.is_some_and(|within| wanted(&within)) {
             let names: Vec<&str> = words(wanted).into_iter().map(|(name, _)| name).collect();
             table.refuse_keys(&[key], |key| Problem::NotHere {
