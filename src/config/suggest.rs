@@ -36,9 +36,15 @@ pub fn listed<W: AsRef<str>>(words: &[W]) -> String {
     if words.len() > MOST {
         return format!("{} and {} more", quoted.join(", "), words.len() - MOST);
     }
-    match quoted.as_slice() {
+    enumerated(&quoted)
+}
+
+/// Words as a sentence has them: a, b and c.
+pub fn enumerated<W: AsRef<str>>(words: &[W]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.as_slice() {
         [] => "none".to_owned(),
-        [only] => only.clone(),
+        [only] => (*only).to_owned(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }

@@ -33,9 +33,7 @@ impl<D: Dice> Draw<'_, D> {
     #[inline]
     pub(super) fn choose(&mut self) {
         let (service, pool) = (self.service, self.pool);
-        let max_answers = service.max_answers;
         if !service.policy.chooses_site() && service.within_site.is_none() {
-            self.want = max_answers;
             return self.pick(service.policy, &pool.endpoints);
         }
         self.want = 1;
@@ -47,7 +45,7 @@ impl<D: Dice> Draw<'_, D> {
         // The site's own counter: were it shared, two sites asked in turn would each see
         // every other number, and rotate by twos.
         self.slot += 1 + site.ordinal;
-        self.want = max_answers;
+        self.want = service.max_answers;
         self.pick(service.inner_policy(), &site.endpoints);
     }
 

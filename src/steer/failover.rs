@@ -11,7 +11,7 @@ pub(super) const TRAITS: Traits = Traits {
     reads: Reads::Nothing,
     ranks: true,
     by_load: false,
-    keys: &["default_order"],
+    keys: &[&["default_order"]],
 };
 
 pub(super) fn pick(field: &Field, draw: &mut Draw<'_, impl Dice>) {

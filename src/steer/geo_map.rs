@@ -8,7 +8,7 @@ use crate::model::SiteId;
 use std::sync::Arc;
 
 use super::draw::Draw;
-use super::policy::{Level, Reads, Rotation, Traits};
+use super::policy::{DISTANCE_KEYS, Level, PREFIX_KEYS, Reads, Rotation, Traits};
 use super::{Contestant, Dice, Field, geo_proximity};
 
 pub(super) const TRAITS: Traits = Traits {
@@ -18,15 +18,7 @@ pub(super) const TRAITS: Traits = Traits {
     reads: Reads::Place,
     ranks: true,
     by_load: false,
-    keys: &[
-        "map",
-        "bias",
-        "tolerance_km",
-        "default_order",
-        "affinity_group",
-        "hash_prefix_v4",
-        "hash_prefix_v6",
-    ],
+    keys: &[&["map"], DISTANCE_KEYS, PREFIX_KEYS],
 };
 
 /// Which sites serve which clients.

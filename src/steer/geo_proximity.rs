@@ -8,7 +8,7 @@ use crate::geo::RankingRef;
 use crate::model::SiteId;
 
 use super::draw::Draw;
-use super::policy::{Level, Reads, Rotation, Traits};
+use super::policy::{DISTANCE_KEYS, Level, PREFIX_KEYS, Reads, Rotation, Traits};
 use super::{Contestant, Dice, Field, rendezvous};
 
 pub(super) const TRAITS: Traits = Traits {
@@ -18,15 +18,7 @@ pub(super) const TRAITS: Traits = Traits {
     reads: Reads::Place,
     ranks: true,
     by_load: false,
-    keys: &[
-        "on_failure",
-        "bias",
-        "tolerance_km",
-        "default_order",
-        "affinity_group",
-        "hash_prefix_v4",
-        "hash_prefix_v6",
-    ],
+    keys: &[&["on_failure"], DISTANCE_KEYS, PREFIX_KEYS],
 };
 
 pub(super) fn pick(sites: &Field, draw: &mut Draw<'_, impl Dice>) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::model::ClientNet;
 
 use super::draw::Draw;
-use super::policy::{Level, Reads, Rotation, Traits};
+use super::policy::{Level, PREFIX_KEYS, Reads, Rotation, Traits};
 use super::rendezvous::{self, mix};
 use super::service::HashKey;
 use super::{Dice, Field};
@@ -17,7 +17,7 @@ pub(super) const TRAITS: Traits = Traits {
     reads: Reads::Prefix,
     ranks: true,
     by_load: false,
-    keys: &["affinity_group", "hash_prefix_v4", "hash_prefix_v6"],
+    keys: &[PREFIX_KEYS],
 };
 
 pub(super) fn pick(field: &Field, draw: &mut Draw<'_, impl Dice>) {

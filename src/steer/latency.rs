@@ -2,7 +2,7 @@
 //! or none of those measured is left, the nearest by distance.
 
 use super::draw::Draw;
-use super::policy::{Level, Reads, Rotation, Traits};
+use super::policy::{DISTANCE_KEYS, Level, PREFIX_KEYS, Reads, Rotation, Traits};
 use super::{Dice, Field, geo_proximity};
 
 pub(super) const TRAITS: Traits = Traits {
@@ -12,14 +12,7 @@ pub(super) const TRAITS: Traits = Traits {
     reads: Reads::Place,
     ranks: true,
     by_load: false,
-    keys: &[
-        "bias",
-        "tolerance_km",
-        "default_order",
-        "affinity_group",
-        "hash_prefix_v4",
-        "hash_prefix_v6",
-    ],
+    keys: &[DISTANCE_KEYS, PREFIX_KEYS],
 };
 
 pub(super) fn pick(_sites: &Field, draw: &mut Draw<'_, impl Dice>) {

@@ -7,7 +7,7 @@
 
 use super::draw::Draw;
 use super::name_hash::name_key;
-use super::policy::{Level, Reads, Rotation, Traits};
+use super::policy::{Level, PREFIX_KEYS, Reads, Rotation, Traits};
 use super::{Dice, Field, LocalityKey, rendezvous};
 
 pub(super) const TRAITS: Traits = Traits {
@@ -17,7 +17,7 @@ pub(super) const TRAITS: Traits = Traits {
     reads: Reads::Nothing,
     ranks: true,
     by_load: false,
-    keys: &["locality_key", "locality_bound", "affinity_group", "hash_prefix_v4", "hash_prefix_v6"],
+    keys: &[&["locality_key", "locality_bound"], PREFIX_KEYS],
 };
 
 pub(super) fn pick(sites: &Field, draw: &mut Draw<'_, impl Dice>) {

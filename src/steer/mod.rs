@@ -53,7 +53,7 @@ pub use endpoint::{Capacity, Endpoint, Shed};
 pub use field::{ALL_CLIENTS, Contestant, Field, MAX_ANSWERS, Picks};
 pub use geo_map::{SiteOrder, SiteRules};
 pub use pins::{Failback, Pin, Pins, Sticky};
-pub use policy::{Policy, Rotation, WithinSite};
+pub use policy::{PREFIX_KEYS, Policy, Rotation, WithinSite};
 pub use pool::{Pool, PoolSite, SiteField, Trickle};
 pub use rendezvous::{HASH_VERSION, stable_id};
 pub use service::{AllDown, Geography, HashKey, Locality, LocalityKey, MinHealthy, Service};

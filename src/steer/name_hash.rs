@@ -13,7 +13,7 @@ pub(super) const TRAITS: Traits = Traits {
     reads: Reads::Nothing,
     ranks: true,
     by_load: false,
-    keys: &["affinity_group"],
+    keys: &[&["affinity_group"]],
 };
 
 pub(super) fn pick(field: &Field, draw: &mut Draw<'_, impl Dice>) {

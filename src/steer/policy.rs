@@ -87,8 +87,15 @@ pub(super) struct Traits {
     /// Whether endpoints weigh by what is left of them until full.
     pub(super) by_load: bool,
     /// The keys of a service that it uses, beside those which all do.
-    pub(super) keys: &'static [&'static str],
+    pub(super) keys: &'static [&'static [&'static str]],
 }
+
+/// Keys that say which clients are alike to a hash of their prefix.
+pub const PREFIX_KEYS: &[&str] = &["affinity_group", "hash_prefix_v4", "hash_prefix_v6"];
+
+/// Keys that shape the order of sites by distance, but for those of the prefix, which counts
+/// between sites as near as each other.
+pub(super) const DISTANCE_KEYS: &[&str] = &["bias", "tolerance_km", "default_order"];
 
 /// Where a policy chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +172,16 @@ impl Policy {
 
     /// Whether it uses a key of a service that not all policies use.
     pub fn uses(self, key: &str) -> bool {
-        self.traits().keys.contains(&key)
+        self.traits().keys.iter().any(|keys| keys.contains(&key))
+    }
+
+    /// The keys of a service that not all policies use, each once.
+    pub fn keys() -> Vec<&'static str> {
+        let of_all = Self::ALL.iter().flat_map(|policy| policy.traits().keys);
+        let mut keys: Vec<&str> = of_all.copied().flatten().copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
     /// How this policy continues inside a site where nothing else is said: a list walked

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::catalog::{Geo, ServiceEntry};
 use crate::config::spec::{
-    AllDown as AllDownSpec, CheckRule, GeoMapSpec, LastResort, ServiceSpec,
-    SiteOrder as SiteOrderSpec, Spec, TargetSpec,
+    AllDown as AllDownSpec, GeoMapSpec, LastResort, ServiceSpec, SiteOrder as SiteOrderSpec, Spec,
+    TargetSpec,
 };
 use crate::geo::latency::LatencyTable;
 use crate::geo::{ClientMap, ClientMapSpec};
@@ -98,10 +98,6 @@ fn compile_one(
             fences: views.as_ref().map_or(0, |views| views.fences[index]),
         });
     }
-    let learns_load = service.checks.iter().flat_map(CheckRule::probes).any(|check| {
-        let reports = checks[check.0].kind.reports();
-        reports.is_some_and(|reports| reports.load.is_some())
-    });
     let name = service.name.value.clone();
     let seed = stable_id(steering.affinity_group.as_deref().unwrap_or(&name));
     let geography = ranks_by_distance(spec, service).then(|| {
@@ -149,7 +145,7 @@ fn compile_one(
         trickle: steering.trickle,
         locality: steering.locality,
         sticky: steering.sticky,
-        learns_load,
+        learns_load: service.learns_load,
     };
     let turns = Arc::new(Turns::new(steering.turn_slots()));
     let names = service.names.iter().map(|name| name.value.clone()).collect();

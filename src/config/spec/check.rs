@@ -16,6 +16,7 @@ use super::reports::{REPORT_KEYS, read_reports};
 use super::tls_check::{GRPC_KEYS, TLS_KEYS, read_grpc, read_tls};
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
+use crate::config::suggest::enumerated;
 use crate::config::table::{Read, Table, Value};
 use crate::config::value::{
     choice, domain_name, integer, non_empty, one_or_many, parsed, span_of_time, word,
@@ -191,7 +192,7 @@ fn refuse_keys_of_others(table: &mut Table<'_>, kind: Type) {
         let having: Vec<_> = having.map(|(other, _)| other).collect();
         Problem::NotHere {
             key,
-            wanted: format!("{} checks", joined(&having)),
+            wanted: format!("{} checks", enumerated(&having)),
             actual: this.to_owned(),
         }
     });
@@ -205,17 +206,6 @@ fn refuse_keys_of_others(table: &mut Table<'_>, kind: Type) {
         wanted: unused.1.to_owned(),
         actual: this.to_owned(),
     });
-}
-
-/// `http, tls and grpc`
-fn joined(words: &[&str]) -> String {
-    match words {
-        [first @ .., before, last] => {
-            let first: String = first.iter().map(|word| format!("{word}, ")).collect();
-            format!("{first}{before} and {last}")
-        }
-        words => words.concat(),
-    }
 }
 
 fn read_dns(table: &mut Table<'_>) -> Read<DnsCheck> {

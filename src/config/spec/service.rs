@@ -40,6 +40,8 @@ pub struct ServiceSpec {
     /// How its endpoints are probed: they are up while all of these say so, and always without
     /// any.
     pub checks: Vec<CheckRule>,
+    /// Whether any of them learns how loaded endpoints are.
+    pub learns_load: bool,
     /// Whether a site counts only while every service of the affinity group has something up
     /// there.
     pub group_health: bool,
@@ -229,6 +231,7 @@ impl Services {
             name,
             names: names?,
             checks: own_checks?,
+            learns_load: learns_load?,
             group_health: group_health?,
             endpoints: all(endpoints?)?,
             steering: steering?,

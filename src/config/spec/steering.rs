@@ -7,13 +7,15 @@ use super::geo_map::GeoMapIndex;
 use super::site::Sites;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
+use crate::config::suggest::enumerated;
 use crate::config::table::{Read, Table, Value};
 use crate::config::value::{
     all, bare, choice, distinct, integer, number, one_or_many, span_of_time, spanned, word,
 };
 use crate::model::SiteId;
 use crate::steer::{
-    Capacity, Failback, Locality, LocalityKey, MinHealthy, Policy, Shed, Sticky, WithinSite,
+    Capacity, Failback, Locality, LocalityKey, MinHealthy, PREFIX_KEYS, Policy, Shed, Sticky,
+    WithinSite,
 };
 
 /// How a service chooses.
@@ -134,36 +136,19 @@ fn words(which: impl Fn(&Policy) -> bool) -> Vec<(&'static str, Policy)> {
     some.map(|policy| (policy.name(), *policy)).collect()
 }
 
-/// Keys that not every policy uses; each policy says which.
-const POLICY_KEYS: &[&str] = &[
-    "map",
-    "on_failure",
-    "bias",
-    "tolerance_km",
-    "default_order",
-    "affinity_group",
-    "hash_prefix_v4",
-    "hash_prefix_v6",
-    "locality_key",
-    "locality_bound",
-];
-
 /// Keys of sites that leave clients to the next in a ranking.
 const SHEDDING_KEYS: &[&str] = &["shed", "capacity"];
-
-/// What is hashed to tell whom a site leaves to others, and who is pinned.
-const HASHED: &[&str] = &["affinity_group", "hash_prefix_v4", "hash_prefix_v6"];
 
 /// Refuses keys that would be read and never used.
 ///
 /// | key | used by |
 /// |---|---|
-/// | one of [`POLICY_KEYS`] | policies that name it, where they choose first |
+/// | one that a policy names | policies that name it, where they choose first |
 /// | `shed`, `capacity` | policies with an order of preference, likewise |
-/// | one of [`HASHED`] | inside a site as well, and by those two and `sticky` |
+/// | one of [`PREFIX_KEYS`] | inside a site as well, and by those two and `sticky` |
 fn refuse_unused_keys(table: &mut Table<'_>, policy: Policy, within: Option<Policy>) {
     let refuse = |table: &mut Table<'_>, key: &'static str, wanted: &dyn Fn(&Policy) -> bool| {
-        let within = within.filter(|_| HASHED.contains(&key));
+        let within = within.filter(|_| PREFIX_KEYS.contains(&key));
         if !wanted(&policy) && !within.is_some_and(|within| wanted(&within)) {
             let names: Vec<&str> = words(wanted).into_iter().map(|(name, _)| name).collect();
             table.refuse_keys(&[key], |key| Problem::NotHere {
@@ -174,21 +159,13 @@ fn refuse_unused_keys(table: &mut Table<'_>, policy: Policy, within: Option<Poli
         }
     };
     let hashes = SHEDDING_KEYS.iter().chain(&["sticky"]).any(|key| table.has(key));
-    for key in POLICY_KEYS {
-        if !(hashes && HASHED.contains(key)) {
+    for key in Policy::keys() {
+        if !(hashes && PREFIX_KEYS.contains(&key)) {
             refuse(table, key, &|policy| policy.uses(key));
         }
     }
     for key in SHEDDING_KEYS {
         refuse(table, key, &|policy| policy.ranks());
-    }
-}
-
-/// `a, b and c`.
-fn enumerated(names: &[&str]) -> String {
-    match names {
-        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
-        _ => names.join(""),
     }
 }
 
