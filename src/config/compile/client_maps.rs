@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::catalog::Geo;
 use crate::config::problem::Problem;
-use crate::config::spec::{GeoMapSpec, ServiceSpec, Spec};
+use crate::config::spec::{EndpointSpec, GeoMapSpec, ServiceSpec, Spec};
 use crate::geo::{ClientMap, ClientMapSpec, Database, GeoError, Selector};
+use crate::model::SiteId;
 
 use super::Work;
 
@@ -67,12 +68,19 @@ fn distinct_lists<'s>(
     spec: &'s Spec,
     service: &'s ServiceSpec,
 ) -> (Vec<&'s Vec<Selector>>, Vec<Vec<usize>>) {
+    let of_site = |site: SiteId| spec.sites[usize::from(site.0)].clients.as_ref();
     let mut lists: Vec<&Vec<Selector>> = Vec::new();
+    // As nearly all are: for everybody.
+    let is_open = |endpoint: &EndpointSpec| {
+        endpoint.clients.is_none() && of_site(endpoint.site.value).is_none()
+    };
+    if service.endpoints.iter().all(is_open) {
+        return (lists, Vec::new());
+    }
     let mut numbers = Vec::with_capacity(service.endpoints.len());
     for endpoint in &service.endpoints {
-        let of_site = &spec.sites[usize::from(endpoint.site.value.0)].clients;
         let mut own: Vec<usize> = Vec::new();
-        for list in of_site.iter().chain(&endpoint.clients) {
+        for list in of_site(endpoint.site.value).into_iter().chain(&endpoint.clients) {
             let known = lists.iter().position(|known| *known == list);
             let number = known.unwrap_or_else(|| {
                 lists.push(list);

@@ -6,9 +6,9 @@ use crate::config::spec::{ServiceSpec, TargetSpec};
 use crate::model::{Family, NestedService, ServiceId};
 
 /// Facts about every service, with all that is nested in it, and in which order to look at them.
-pub(super) struct Nesting {
+pub(super) struct Nesting<'s> {
     facts: Vec<Facts>,
-    by_name: HashMap<String, ServiceId>,
+    by_name: HashMap<&'s str, ServiceId>,
 }
 
 #[derive(Clone, Copy)]
@@ -20,10 +20,10 @@ struct Facts {
     depth: u16,
 }
 
-impl Nesting {
+impl<'s> Nesting<'s> {
     /// The facts about services of which none leads back to itself.
-    pub(super) fn of(services: &[ServiceSpec]) -> Self {
-        let names = services.iter().map(|service| service.name.value.clone());
+    pub(super) fn of(services: &'s [ServiceSpec]) -> Self {
+        let names = services.iter().map(|service| service.name.as_str());
         let by_name: HashMap<_, _> = names.zip((0..).map(ServiceId)).collect();
         let mut known = vec![None; services.len()];
         for at in 0..services.len() {
@@ -59,7 +59,7 @@ impl Nesting {
 fn learn(
     at: usize,
     services: &[ServiceSpec],
-    by_name: &HashMap<String, ServiceId>,
+    by_name: &HashMap<&str, ServiceId>,
     known: &mut [Option<Facts>],
 ) -> Facts {
     if let Some(facts) = known[at] {
@@ -94,7 +94,7 @@ fn learn(
                 depth: 0,
             },
             TargetSpec::Service(name) => {
-                let below = learn(by_name[name].0 as usize, services, by_name, known);
+                let below = learn(by_name[name.as_str()].0 as usize, services, by_name, known);
                 Facts { depth: below.depth + 1, ..below }
             }
         };

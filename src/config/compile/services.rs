@@ -33,7 +33,7 @@ pub(super) struct Compiled {
 
 pub(super) fn compile(
     spec: &Spec,
-    nesting: &Nesting,
+    nesting: &Nesting<'_>,
     checks: &[Arc<Check>],
     geo: &Geo,
     latency: &LatencyTable,
@@ -61,7 +61,7 @@ struct Made<'m, 't> {
 
 fn compile_one(
     spec: &Spec,
-    nesting: &Nesting,
+    nesting: &Nesting<'_>,
     service: &ServiceSpec,
     id: ServiceId,
     made: &mut Made<'_, '_>,

@@ -33,7 +33,7 @@ pub(super) struct Compiled {
 pub(super) fn compile(
     zones: &[ZoneSpec],
     services: &[ServiceSpec],
-    nesting: &Nesting,
+    nesting: &Nesting<'_>,
     work: &mut Work<'_>,
     previous: Option<&Catalog>,
 ) -> Option<Compiled> {
@@ -63,7 +63,7 @@ fn compile_one(
     spec: &ZoneSpec,
     services: &[ServiceSpec],
     names: &[(WireName, ServiceId)],
-    nesting: &Nesting,
+    nesting: &Nesting<'_>,
     previous: Option<&Catalog>,
 ) -> Result<(Arc<Zone>, ZoneSource), Vec<ZoneError>> {
     let path = &spec.file.value;
@@ -125,7 +125,7 @@ fn hash_of(names: &[(WireName, ServiceId)]) -> u64 {
 fn crowded_aliases(
     zone: &Zone,
     names: &[(WireName, ServiceId)],
-    nesting: &Nesting,
+    nesting: &Nesting<'_>,
     file: &Path,
 ) -> Vec<ZoneError> {
     let may_be_alias = |id: &ServiceId| nesting.has_alias(*id);
@@ -156,7 +156,7 @@ fn made_twice(
     zone: &Zone,
     names: &[(WireName, ServiceId)],
     services: &[ServiceSpec],
-    nesting: &Nesting,
+    nesting: &Nesting<'_>,
     file: &Path,
 ) -> Vec<ZoneError> {
     let mut made: HashMap<(&WireName, RecordType), (ServiceId, String)> = HashMap::new();

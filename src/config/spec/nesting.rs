@@ -21,6 +21,10 @@ pub(super) fn check(
     reader: &Reader<'_>,
     zones: &Zones,
 ) -> Read<()> {
+    // As nearly all configurations are: one level.
+    if services.iter().all(|service| nested_in(service).next().is_none()) {
+        return Ok(());
+    }
     let by_name: HashMap<&str, usize> =
         services.iter().enumerate().map(|(at, service)| (service.name.as_str(), at)).collect();
     let mut outcome = Ok(());
