@@ -191,6 +191,10 @@ pub struct Settings {
     pub log_level: tracing::Level,
     /// Where status and metrics are served; off if `None`.
     pub admin_listen: Option<SocketAddr>,
+    /// Where overrides survive a restart; beside the configuration if `None`.
+    pub overrides_file: Option<PathBuf>,
+    /// What was ordered and done; beside the configuration if `None`.
+    pub audit_file: Option<PathBuf>,
     /// Where health survives a restart.
     pub state_file: Option<PathBuf>,
     /// How old it may be.

@@ -24,6 +24,7 @@ pub mod model;
 pub mod geo;
 pub mod guard;
 pub mod health;
+pub mod overrides;
 pub mod zone;
 
 pub mod import;

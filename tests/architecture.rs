@@ -13,13 +13,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("geo", &["model"]),
     ("guard", &["model"]),
     ("health", &["model"]),
+    ("overrides", &["model"]),
     ("zone", &["model"]),
     ("import", &["model", "health", "zone"]),
     ("steer", &["model", "geo", "health"]),
     ("wire", &["model", "zone"]),
     ("catalog", &["model", "geo", "guard", "health", "zone", "steer", "wire"]),
     ("config", &["model", "geo", "guard", "health", "zone", "steer", "wire", "catalog"]),
-    ("world", &["model", "health", "steer", "catalog"]),
+    ("world", &["model", "health", "overrides", "steer", "catalog"]),
     ("engine", &["model", "guard", "zone", "steer", "wire", "catalog", "world"]),
     ("serve", &["model"]),
     ("probe", &["health"]),
@@ -41,8 +42,19 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that decide and compute: no runtime, no socket, no file, no clock of their own.
-const PURE: &[&str] =
-    &["model", "geo", "guard", "health", "zone", "import", "steer", "wire", "config", "engine"];
+const PURE: &[&str] = &[
+    "model",
+    "geo",
+    "guard",
+    "health",
+    "overrides",
+    "zone",
+    "import",
+    "steer",
+    "wire",
+    "config",
+    "engine",
+];
 
 /// What a pure room must not name.
 const IMPURE: &[&str] = &[

@@ -214,14 +214,7 @@ pub fn coordinates(value: &Value<'_>) -> Read<Coordinates> {
 
 /// A person's word about a site or an endpoint.
 pub fn admin_state(value: &Value<'_>) -> Read<AdminState> {
-    const WORDS: &[(&str, AdminState)] = &[
-        ("enabled", AdminState::Enabled),
-        ("draining", AdminState::Draining),
-        ("disabled", AdminState::Disabled),
-        ("forced-up", AdminState::ForcedUp),
-        ("forced-down", AdminState::ForcedDown),
-    ];
-    choice("admin state", WORDS)(value)
+    choice("admin state", AdminState::WORDS)(value)
 }
 
 /// Any value, with its place.

@@ -69,8 +69,6 @@ pub enum HealthError {
     Count { name: &'static str, value: i64 },
     #[error("max {max:?} is below hold {hold:?}")]
     HoldDownOrder { hold: Duration, max: Duration },
-    #[error("a target of {octets} octets; 1 to {most} can be one")]
-    TargetPattern { octets: usize, most: usize },
     #[error("the saved state is no JSON of the expected shape: {0}")]
     SavedSyntax(String),
     #[error("the saved state has version {found}; this program reads version {expected}")]

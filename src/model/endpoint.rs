@@ -76,15 +76,26 @@ pub enum AdminState {
     ForcedDown,
 }
 
+impl AdminState {
+    /// Every state with its word.
+    pub const WORDS: &[(&str, Self)] = &[
+        ("enabled", Self::Enabled),
+        ("draining", Self::Draining),
+        ("disabled", Self::Disabled),
+        ("forced-up", Self::ForcedUp),
+        ("forced-down", Self::ForcedDown),
+    ];
+
+    /// The state of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, state)| *state)
+    }
+}
+
 impl fmt::Display for AdminState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Enabled => "enabled",
-            Self::Draining => "draining",
-            Self::Disabled => "disabled",
-            Self::ForcedUp => "forced-up",
-            Self::ForcedDown => "forced-down",
-        })
+        let word = Self::WORDS.iter().find(|(_, state)| state == self).map(|(word, _)| *word);
+        f.write_str(word.expect("every state has a word"))
     }
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod endpoint;
 mod exchange;
 mod files;
+mod glob;
 mod lookup_name;
 mod name;
 mod place;
@@ -22,6 +23,7 @@ pub use endpoint::{
 };
 pub use exchange::Exchange;
 pub use files::{Files, MemoryFiles, ReadFile, digest};
+pub use glob::{Glob, GlobError};
 pub use lookup_name::{LookupName, name_hash};
 pub use name::{MAX_NAME_OCTETS, NameError, WireName, ascii_lowercase, labels, name_octets};
 pub use place::{Coordinates, CoordinatesError, EARTH_RADIUS_KM};

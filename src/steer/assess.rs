@@ -30,6 +30,12 @@ pub trait Conditions {
 
     /// What a nested service is for a family: [`Standing::status`].
     fn service(&self, service: ServiceId, family: Family) -> TargetStatus;
+
+    /// What an endpoint of a service is by a person's word: the configuration's, unless another
+    /// stands above it.
+    fn admin(&self, _service: &Service, endpoint: &Endpoint) -> AdminState {
+        endpoint.admin
+    }
 }
 
 /// Health of targets alone: nested services are down.
@@ -90,6 +96,7 @@ struct Race<'s> {
     family: Family,
     lists: u64,
     fates: Vec<Fate>,
+    admin: Vec<AdminState>,
     health: Vec<Health>,
     weights: Vec<u64>,
     loads: Vec<Option<Load>>,
@@ -104,6 +111,7 @@ impl<'s> Race<'s> {
             family,
             lists,
             fates: Vec::with_capacity(count),
+            admin: Vec::with_capacity(count),
             health: Vec::with_capacity(count),
             weights: Vec::with_capacity(count),
             loads: Vec::with_capacity(count),
@@ -112,9 +120,11 @@ impl<'s> Race<'s> {
         for endpoint in &service.endpoints {
             let removal = removed_at_the_start(endpoint, family, lists);
             let status = probed(endpoint, family, conditions);
-            let (health, near_flip) = effective_health(endpoint.admin, status);
+            let admin = conditions.admin(service, endpoint);
+            let (health, near_flip) = effective_health(admin, status);
             race.near_flip |= removal.is_none() && near_flip;
             race.fates.push(removal.map_or(Fate::Candidate, Fate::Removed));
+            race.admin.push(admin);
             race.health.push(health);
             let weight = status.and_then(|status| status.weight).unwrap_or(endpoint.weight);
             race.weights.push(weight.get().into());
@@ -141,7 +151,7 @@ impl<'s> Race<'s> {
     }
 
     fn admin_state(&self, index: usize) -> AdminState {
-        self.service.endpoints[index].admin
+        self.admin[index]
     }
 
     fn tier_of(&self, index: usize) -> u16 {
@@ -336,11 +346,11 @@ impl<'s> Race<'s> {
     /// Whether the other family has anything usable by itself.
     fn other_family_stands(&self, conditions: &impl Conditions) -> bool {
         let other = self.family.other();
-        self.service.endpoints.iter().any(|endpoint| {
+        let mut endpoints = self.service.endpoints.iter().zip(&self.admin);
+        endpoints.any(|(endpoint, &admin)| {
             removed_at_the_start(endpoint, other, self.lists).is_none()
-                && endpoint.admin != AdminState::Disabled
-                && effective_health(endpoint.admin, probed(endpoint, other, conditions)).0
-                    != Health::Down
+                && admin != AdminState::Disabled
+                && effective_health(admin, probed(endpoint, other, conditions)).0 != Health::Down
         })
     }
 

@@ -7,6 +7,8 @@ use super::*;
 use crate::config;
 use crate::health::{RawLoad, Report};
 use crate::model::MemoryFiles;
+use crate::overrides::Verb;
+use crate::steer::Verdict;
 
 const CONFIG: &str = "
 [[zone]]
@@ -62,4 +64,67 @@ fn loads_and_their_silence_make_snapshots_and_noise_makes_none() {
         let is_new = !Arc::ptr_eq(&before, &writer.world().snapshot());
         assert_eq!(is_new, published, "after {seconds} s");
     }
+}
+
+const NESTED: &str = "
+[[zone]]
+name = \"example.com\"
+file = \"example.zone\"
+[site.a]
+[site.b]
+[site.c]
+[service.pool]
+names = [\"pool.example.com\"]
+policy = \"round-robin\"
+endpoints = [{ site = \"a\", address = \"192.0.2.1\" }, { site = \"b\", address = \"192.0.2.2\" }]
+[service.www]
+names = [\"www.example.com\"]
+policy = \"failover\"
+endpoints = [{ site = \"a\", service = \"pool\" }, { site = \"c\", address = \"192.0.2.3\" }]
+";
+
+fn order(verb: Verb, what: &str, expires_at: Option<SystemTime>) -> Instruction {
+    let (what, reason, author) = (what.to_owned(), "a test".to_owned(), "ada".to_owned());
+    Instruction { verb, what, reason, author, at: at(1), expires_at }
+}
+
+/// The reasons of IPv4 of `pool` and `www`, and how many candidates each has.
+fn shown(writer: &Writer) -> [String; 2] {
+    let snapshot = writer.world().snapshot();
+    [ServiceId(0), ServiceId(1)].map(|id| {
+        let standing = snapshot.standing(id, Family::V4);
+        let left = match &standing.verdict {
+            Verdict::Choose(pool) => pool.endpoints.contestants().len(),
+            _ => 0,
+        };
+        format!("{}: {:?} {left}", snapshot.service(id).steering.name, standing.reason)
+    })
+}
+
+#[test]
+fn orders_reach_services_those_above_them_and_the_next_configuration() {
+    let zone = "$TTL 60\n@ SOA ns h 1 1 1 1 1\n@ NS ns\n";
+    let files = MemoryFiles::default().with("meridian.toml", NESTED).with("example.zone", zone);
+    let load = || config::load(Path::new("meridian.toml"), &files, None).expect("a good file");
+    let catalog = load();
+    let health = HealthTable::new(&catalog.targets, at(0));
+    let mut writer = Writer::new(catalog, health);
+    assert_eq!(shown(&writer), ["pool: Healthy 2", "www: Healthy 2"]);
+
+    let obeyed = writer.obey(&order(Verb::Drain, "site:a", Some(at(60)))).expect("obeyed");
+    let changes: Vec<&str> = obeyed.changes.iter().map(|change| &*change.id).collect();
+    assert_eq!(changes, ["pool/192.0.2.1", "www/pool"]);
+    assert_eq!(shown(&writer), ["pool: Healthy 1", "www: Healthy 1"]);
+
+    // Both of `pool` are disabled: whoever has it as an endpoint goes elsewhere.
+    writer.obey(&order(Verb::Undrain, "site:a", None)).expect("obeyed");
+    writer.obey(&order(Verb::Disable, "endpoint:pool/*", Some(at(60)))).expect("obeyed");
+    assert_eq!(shown(&writer), ["pool: AllDown 0", "www: Healthy 1"]);
+
+    writer.install(load(), at(2));
+    assert_eq!(shown(&writer), ["pool: AllDown 0", "www: Healthy 1"]);
+    assert_eq!(writer.expire_overrides(at(59)), (Vec::new(), Vec::new()));
+    let (expired, changes) = writer.expire_overrides(at(60));
+    assert_eq!((expired.len(), changes.len()), (1, 2));
+    assert_eq!(shown(&writer), ["pool: Healthy 2", "www: Healthy 2"]);
 }

@@ -156,6 +156,8 @@ fn settings(spec: &Spec) -> Settings {
         log_format: spec.log.format,
         log_level: spec.log.level,
         admin_listen: spec.admin.listen,
+        overrides_file: spec.admin.overrides_file.clone(),
+        audit_file: spec.admin.audit_file.clone(),
         state_file: spec.health.state_file.clone(),
         state_max_age: spec.health.state_max_age,
         max_probes_in_flight: usize::from(spec.health.max_probes_in_flight),

@@ -141,18 +141,24 @@ impl LogSpec {
 }
 
 /// `[admin]`: the HTTP API, the metrics and the dashboard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminSpec {
     /// A loopback address; `None` turns it off.
     pub listen: Option<SocketAddr>,
+    /// Where overrides survive a restart; beside the configuration if `None`.
+    pub overrides_file: Option<PathBuf>,
+    /// What was ordered and done; beside the configuration if `None`.
+    pub audit_file: Option<PathBuf>,
 }
 
 impl AdminSpec {
     pub(super) fn read(root: &mut Table<'_>) -> Read<Self> {
         let mut table = root.section("admin")?;
         let listen = table.optional("listen", loopback_address);
+        let overrides_file = table.optional("overrides_file", path);
+        let audit_file = table.optional("audit_file", path);
         table.finish()?;
-        Ok(Self { listen: listen? })
+        Ok(Self { listen: listen?, overrides_file: overrides_file?, audit_file: audit_file? })
     }
 }
 
