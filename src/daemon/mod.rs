@@ -9,24 +9,23 @@ mod files;
 mod instance;
 mod logging;
 mod map_cache;
+mod reload;
+mod signals;
 mod state_file;
+mod threads;
 mod watch;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context;
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
 use crate::admin::{self, Order, Question, Request};
 use crate::catalog::{Catalog, Settings};
-use crate::config::{self, Diagnostic, Refused};
 use crate::engine::Engine;
 use crate::health::{CheckKind, HealthTable, Lapse, Push, TargetKey, TargetPattern, WarningChange};
 use crate::model::{Exchange, Files, Transport};
@@ -34,8 +33,13 @@ use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
 use crate::world::Writer;
 
+use reload::{Compiling, finished, warn_of_zones};
+use signals::Signals;
+use threads::probe_runtime;
+
 pub use files::DiskFiles;
 pub use logging::{LogFormat, start_logging};
+pub use threads::runtime;
 
 /// Reports that may wait for the writer; probers wait when it is full.
 const REPORT_QUEUE: usize = 4096;
@@ -50,37 +54,8 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(5);
 /// How often stalled probes are looked for and the state file is brought up to date.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Gives a reload a tenth of the share of a core that a thread has that answers: it is in no
-/// haste, and a busy server has no core to spare for it.
-const RELOAD_NICENESS: i32 = 10;
-
-/// Gives probes a third of that share.
-const PROBE_NICENESS: i32 = 5;
-
 /// How long open TCP connections may go on after the order to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-
-/// The runtime everything but the UDP workers runs on.
-///
-/// # Errors
-/// When the operating system gives no thread.
-pub fn runtime() -> Result<Runtime, anyhow::Error> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the asynchronous runtime")
-}
-
-/// The runtime the probes run on: threads of their own, and of low priority. Many probes a second
-/// are work, and work for later; an answer is for now.
-fn probe_runtime() -> Result<Runtime, anyhow::Error> {
-    tokio::runtime::Builder::new_multi_thread()
-        .thread_name("probe")
-        .on_thread_start(|| yield_to_others(PROBE_NICENESS))
-        .enable_all()
-        .build()
-        .context("cannot start the runtime of the probes")
-}
 
 /// A server about to run.
 pub struct Daemon {
@@ -132,27 +107,6 @@ impl Daemon {
         })
     }
 }
-
-/// The signals we live by.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, anyhow::Error> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            hangup: listen(SignalKind::hangup())?,
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-}
-
-/// A compilation under way.
-type Compiling = oneshot::Receiver<Result<Catalog, Refused>>;
 
 /// A running server.
 struct Server {
@@ -333,87 +287,6 @@ impl Server {
         observed.published
     }
 
-    /// Starts to compile the configuration anew, or remembers to when one is under way.
-    fn compile(&mut self, why: &str) {
-        if self.compiling.is_some() {
-            self.compile_again = true;
-            return;
-        }
-        info!(why, path = %self.config_path.display(), "reading the configuration again");
-        let (path, files) = (self.config_path.clone(), Arc::clone(&self.files));
-        let previous = Arc::clone(&self.writer.world().load().catalog);
-        let (sender, compiling) = oneshot::channel();
-        let load = move || {
-            yield_to_others(RELOAD_NICENESS);
-            // Nobody waits for it any more when the server has stopped meanwhile.
-            let _ = sender.send(config::load(&path, &*files, Some(&previous)));
-        };
-        match thread::Builder::new().name("reload".to_owned()).spawn(load) {
-            Ok(_) => self.compiling = Some(compiling),
-            Err(error) => error!(%error, "no thread to read it on; the old one stays in force"),
-        }
-    }
-
-    /// Puts a compiled configuration in force, or says what is wrong with it.
-    async fn install(&mut self, compiled: Result<Catalog, Refused>) {
-        match compiled {
-            Ok(catalog) => {
-                self.warn_of_restart(&catalog.settings);
-                warn_of_zones(&catalog);
-                // A file that was not watched yet may have changed since it was read.
-                self.compile_again |= self.watcher.watch(&catalog.files);
-                let targets = catalog.targets.clone();
-                self.writer.install(catalog, SystemTime::now());
-                let present = Arc::clone(&self.writer.world().load().catalog);
-                self.map_cache.save_if_behind(present, &Handle::current());
-                if let Err(error) = self.prober.update(targets).await {
-                    error!(%error, "probes go on as they were");
-                }
-                let generation = self.writer.world().load().generation;
-                info!(generation, "the new configuration is in force");
-            }
-            Err(refused) => {
-                self.reloads_failed += 1;
-                for diagnostic in refused.diagnostics.iter() {
-                    error!("{diagnostic}");
-                }
-                error!("the configuration has errors; the old one stays in force");
-                // Mending any file of either is reason to try again.
-                let present = Arc::clone(&self.writer.world().load().catalog);
-                let files = [&present.files[..], &refused.files].concat();
-                self.compile_again |= self.watcher.watch(&files);
-            }
-        }
-        if std::mem::take(&mut self.compile_again) {
-            self.compile("something may have changed meanwhile");
-        }
-    }
-
-    /// Says what of a new configuration waits for a restart.
-    fn warn_of_restart(&self, new: &Settings) {
-        let old = &self.started_with;
-        for (key, changed) in [
-            ("server.listen", old.listen != new.listen),
-            ("server.workers", old.workers != new.workers),
-            ("server.pin_workers", old.pin_workers != new.pin_workers),
-            ("server.tcp_idle_timeout", old.tcp_idle_timeout != new.tcp_idle_timeout),
-            ("server.tcp_max_connections", old.tcp_max_connections != new.tcp_max_connections),
-            (
-                "server.tcp_max_connections_per_client",
-                old.tcp_max_connections_per_client != new.tcp_max_connections_per_client,
-            ),
-            ("server.watch_files", old.watch_files != new.watch_files),
-            ("admin.listen", old.admin_listen != new.admin_listen),
-            ("health.state_file", old.state_file != new.state_file),
-            ("health.max_probes_in_flight", old.max_probes_in_flight != new.max_probes_in_flight),
-            ("log", old.log_format != new.log_format || old.log_level != new.log_level),
-        ] {
-            if changed {
-                warn!(key, "this takes effect at the next start");
-            }
-        }
-    }
-
     fn keep_house(&mut self) {
         let stalled = self.prober.pulse().stalled(Instant::now());
         if stalled.len() != self.stalled {
@@ -486,37 +359,11 @@ fn tell_lapses(lapses: &[Lapse]) {
     }
 }
 
-/// Lowers the calling thread's priority below that of the threads that answer.
-fn yield_to_others(niceness: i32) {
-    if let Err(error) = rustix::process::nice(niceness) {
-        debug!(%error, "a thread takes its full share of a core");
-    }
-}
-
 /// Waits for a moment; for ever if there is none.
 async fn passed(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Waits for the compilation under way; for ever if there is none.
-async fn finished(compiling: &mut Option<Compiling>, path: &Path) -> Result<Catalog, Refused> {
-    let Some(handle) = compiling else { return std::future::pending().await };
-    let result = handle.await;
-    *compiling = None;
-    result.unwrap_or_else(|_| {
-        let message = "reading it failed: a panic, which is a bug of this program";
-        let diagnostic = Diagnostic::about_file(path, message.to_owned());
-        Err(Refused { diagnostics: diagnostic.into(), files: Vec::new() })
-    })
-}
-
-/// Says what of the zones is hardly meant as it was written.
-fn warn_of_zones(catalog: &Catalog) {
-    for warning in catalog.zones.warnings() {
-        warn!(advice = warning.advice.as_deref().unwrap_or_default(), "{warning}");
     }
 }
 

@@ -1,0 +1,41 @@
+//! The threads that are not the sockets': two runtimes, and who of them yields to whom.
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+use tracing::debug;
+
+/// Gives a reload a tenth of the share of a core that a thread has that answers: it is in no
+/// haste, and a busy server has no core to spare for it.
+pub(super) const RELOAD_NICENESS: i32 = 10;
+
+/// Gives probes a third of that share.
+const PROBE_NICENESS: i32 = 5;
+
+/// The runtime everything but the UDP workers runs on.
+///
+/// # Errors
+/// When the operating system gives no thread.
+pub fn runtime() -> Result<Runtime, anyhow::Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")
+}
+
+/// The runtime the probes run on: threads of their own, and of low priority. Many probes a second
+/// are work, and work for later; an answer is for now.
+pub(super) fn probe_runtime() -> Result<Runtime, anyhow::Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("probe")
+        .on_thread_start(|| yield_to_others(PROBE_NICENESS))
+        .enable_all()
+        .build()
+        .context("cannot start the runtime of the probes")
+}
+
+/// Lowers the calling thread's priority below that of the threads that answer.
+pub(super) fn yield_to_others(niceness: i32) {
+    if let Err(error) = rustix::process::nice(niceness) {
+        debug!(%error, "a thread takes its full share of a core");
+    }
+}
