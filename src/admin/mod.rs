@@ -11,12 +11,14 @@ mod order;
 mod push;
 mod status;
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use thiserror::Error;
@@ -37,12 +39,13 @@ pub struct AdminError {
 }
 
 pub use order::Order;
+use order::Problem;
 
 /// What the daemon is asked for.
 #[derive(Debug)]
 pub enum Request {
-    /// To show something.
-    Look(Question),
+    /// To let somebody look.
+    Look(Look),
     /// To let targets go up again; done are those that waited for it, or `None` where there is
     /// no such target.
     FailBack(Order<TargetPattern, Option<Vec<TargetKey>>>),
@@ -51,24 +54,28 @@ pub enum Request {
     Push(Order<Push, bool>),
 }
 
-/// A page that is asked for.
-#[derive(Debug)]
-pub struct Question {
-    page: Page,
-    reply: oneshot::Sender<String>,
+/// What somebody takes from the daemon's view. The daemon's loop stands still meanwhile: a look
+/// takes little, and makes a page of it elsewhere.
+pub struct Look(Box<dyn FnOnce(&View<'_>) + Send>);
+
+impl Look {
+    /// Looks at what the daemon sees now.
+    pub fn at(self, view: &View<'_>) {
+        (self.0)(view);
+    }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Page {
-    Status,
-    Metrics,
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look")
+    }
 }
 
 /// What the daemon shows.
 #[derive(Debug)]
 pub struct View<'a> {
     /// What queries are answered from.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'a Arc<Snapshot>,
     /// Health as it stands.
     pub health: &'a HealthTable,
     /// What the sockets counted.
@@ -81,18 +88,6 @@ pub struct View<'a> {
     pub uptime: Duration,
     /// Configurations that were refused since the start.
     pub reloads_failed: u64,
-}
-
-impl Question {
-    /// Answers with what the daemon sees now.
-    pub fn answer(self, view: &View<'_>) {
-        let text = match self.page {
-            Page::Status => status::json(view),
-            Page::Metrics => metrics::text(view),
-        };
-        // Whoever asked may have gone; that is no matter.
-        let _ = self.reply.send(text);
-    }
 }
 
 /// Listens on `address` for as long as the runtime lives; requests go to `daemon`.
@@ -113,11 +108,8 @@ pub fn start(
     info!(address = %local, "admin listens");
     let routes = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/status", get(|State(daemon)| page(daemon, Page::Status, "application/json")))
-        .route(
-            "/metrics",
-            get(|State(daemon)| page(daemon, Page::Metrics, "text/plain; version=0.0.4")),
-        )
+        .route("/status", get(status::page))
+        .route("/metrics", get(metrics_page))
         .route("/failback", order::route(failback::take))
         .route("/health/{check}/{address}", order::route(push::take))
         .with_state(daemon);
@@ -129,12 +121,21 @@ pub fn start(
     Ok(())
 }
 
-async fn page(daemon: mpsc::Sender<Request>, page: Page, content_type: &'static str) -> Response {
-    let (reply, answer) = oneshot::channel();
-    if daemon.send(Request::Look(Question { page, reply })).await.is_ok()
-        && let Ok(text) = answer.await
-    {
-        return ([(header::CONTENT_TYPE, content_type)], text).into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n").into_response()
+async fn metrics_page(State(daemon): State<mpsc::Sender<Request>>) -> Result<Response, Problem> {
+    let text = look(&daemon, metrics::text).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+/// Has the daemon let `take` look, and waits for what it took.
+async fn look<Taken: Send + 'static>(
+    daemon: &mpsc::Sender<Request>,
+    take: impl FnOnce(&View<'_>) -> Taken + Send + 'static,
+) -> Result<Taken, Problem> {
+    let (sender, taken) = oneshot::channel();
+    let look = Look(Box::new(move |view| {
+        // Whoever asked may have gone; that is no matter.
+        let _ = sender.send(take(view));
+    }));
+    daemon.send(Request::Look(look)).await.map_err(|_| order::stopping())?;
+    taken.await.map_err(|_| order::stopping())
 }

@@ -93,10 +93,14 @@ pub(super) async fn give<What, Done>(
     what: What,
     request: impl FnOnce(Order<What, Done>) -> Request,
 ) -> Result<Done, Problem> {
-    let stopping = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
     let (reply, answer) = oneshot::channel();
     daemon.send(request(Order { what, reply })).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
+}
+
+/// The daemon does not answer any more.
+pub(super) fn stopping() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
 }
 
 /// Why an order is not carried out (RFC 9457); its type is `about:blank`, so the title is the

@@ -2,11 +2,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use crate::health::{Health, HealthTable, Silence, Stated, StatedNumber, TargetKey};
 
-use super::View;
+use super::order::Problem;
+use super::{Request, View};
 
 #[derive(Serialize)]
 struct Status {
@@ -114,8 +119,16 @@ fn warnings(view: &View<'_>, now: SystemTime) -> Vec<String> {
     warnings
 }
 
-/// The page.
-pub(super) fn json(view: &View<'_>) -> String {
+/// `GET /status`.
+pub(super) async fn page(
+    State(daemon): State<mpsc::Sender<Request>>,
+) -> Result<impl IntoResponse, Problem> {
+    let status = super::look(&daemon, take).await?;
+    let json = serde_json::to_string_pretty(&status).expect("texts and numbers are always JSON");
+    Ok(([(header::CONTENT_TYPE, "application/json")], json + "\n"))
+}
+
+fn take(view: &View<'_>) -> Status {
     let catalog = &view.snapshot.catalog;
     let now = SystemTime::now();
     let stated = |key| view.health.stated(key);
@@ -140,7 +153,7 @@ pub(super) fn json(view: &View<'_>) -> String {
         weight: stated(target.key()).and_then(|stated| weight(stated, now)),
         not_reported: stated(target.key()).and_then(Stated::missing).map(str::to_owned),
     });
-    let status = Status {
+    Status {
         version: env!("CARGO_PKG_VERSION"),
         generation: view.snapshot.generation,
         uptime_seconds: view.uptime.as_secs(),
@@ -149,8 +162,7 @@ pub(super) fn json(view: &View<'_>) -> String {
         stalled_targets: view.stalled,
         warnings: warnings(view, now),
         targets: targets.collect(),
-    };
-    serde_json::to_string_pretty(&status).expect("texts and numbers are always JSON") + "\n"
+    }
 }
 
 fn unix_seconds(at: SystemTime) -> u64 {

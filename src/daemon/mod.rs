@@ -24,7 +24,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
-use crate::admin::{self, Order, Question, Request};
+use crate::admin::{self, Look, Order, Request};
 use crate::catalog::{Catalog, Settings};
 use crate::engine::Engine;
 use crate::health::{CheckKind, HealthTable, Lapse, Push, TargetKey, TargetPattern, WarningChange};
@@ -240,7 +240,7 @@ impl Server {
                 }
                 () = passed(rest_until) => rest_until = None,
                 Some(request) = self.requests.recv() => match request {
-                    Request::Look(question) => self.tell(question),
+                    Request::Look(look) => self.show(look),
                     Request::FailBack(order) => self.fail_back(order),
                     Request::Push(order) => self.take_push(order),
                 },
@@ -330,8 +330,8 @@ impl Server {
         order.answer(true);
     }
 
-    fn tell(&self, question: Question) {
-        question.answer(&admin::View {
+    fn show(&self, look: Look) {
+        look.at(&admin::View {
             snapshot: &self.writer.world().load(),
             health: self.writer.health(),
             counters: &self.serving.counters(),
