@@ -12,7 +12,8 @@
 //! All of that reads one immutable snapshot of [`world`]. Snapshots are made by one
 //! writer: from a configuration that [`config`] compiled to a [`catalog`], and from the
 //! outcomes of [`probe`]s, which [`health`] turns into up and down. [`daemon`] ties the
-//! rooms together; [`cli`] is what people type. Apart from all that, [`import`] makes of
+//! rooms together; [`cli`] is what people type, and [`explain`] tells them what a client would
+//! get. Apart from all that, [`import`] makes of
 //! another system's configuration one for [`config`] to read.
 //!
 //! A room uses only rooms below its own; `tests/architecture.rs` holds the arrows.
@@ -37,6 +38,8 @@ pub mod config;
 pub mod world;
 
 pub mod engine;
+
+pub mod explain;
 
 pub mod admin;
 pub mod probe;

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["model", "geo", "guard", "health", "zone", "steer", "wire", "catalog"]),
     ("world", &["model", "health", "overrides", "steer", "catalog"]),
     ("engine", &["model", "guard", "zone", "steer", "wire", "catalog", "world"]),
+    ("explain", &["model", "geo", "health", "zone", "steer", "wire", "catalog", "engine"]),
     ("serve", &["model"]),
     ("probe", &["health"]),
     ("admin", &["health", "serve", "world"]),
@@ -32,13 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admin",
         ],
     ),
-    (
-        "cli",
-        &[
-            "model", "geo", "health", "zone", "import", "steer", "wire", "catalog", "config",
-            "engine", "daemon",
-        ],
-    ),
+    ("cli", &["model", "import", "catalog", "config", "explain", "daemon"]),
 ];
 
 /// Rooms that decide and compute: no runtime, no socket, no file, no clock of their own.
@@ -54,6 +49,7 @@ const PURE: &[&str] = &[
     "wire",
     "config",
     "engine",
+    "explain",
 ];
 
 /// What a pure room must not name.

@@ -4,26 +4,19 @@
 //! it prints is their trace. Health is not probed: every endpoint counts as up, unless the
 //! state file knows better or `--down` says otherwise.
 
-mod find;
-mod ranking;
-mod report;
 mod text;
 
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::path::Path;
-use std::str::FromStr;
+use std::time::SystemTime;
 
-use anyhow::bail;
 use clap::Args;
 
-use crate::catalog::Catalog;
 use crate::daemon::DiskFiles;
+use crate::explain::{self, Client, Known, Report, Setting};
 use crate::model::{Files, RecordType, WireName};
 
 use super::{ConfigPath, load};
-
-use report::{Report, Setting};
 
 /// Say what a client would get for a name, and why.
 ///
@@ -55,33 +48,6 @@ pub(super) struct Explain {
     path: ConfigPath,
 }
 
-/// A client as typed: an address and how many of its bits are known.
-#[derive(Debug, Clone, Copy)]
-struct Client {
-    address: IpAddr,
-    length: u8,
-}
-
-impl FromStr for Client {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
-        let address: IpAddr =
-            address.parse().map_err(|_| "an address such as 203.0.113.9 is expected")?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            None => bits,
-            Some(length) => {
-                length.parse().ok().filter(|&length| length <= bits).ok_or_else(|| {
-                    format!("a length from 0 to {bits} is expected after the slash")
-                })?
-            }
-        };
-        Ok(Self { address, length })
-    }
-}
-
 impl Explain {
     pub(super) fn run(self) -> Result<(), anyhow::Error> {
         if self.demo {
@@ -93,12 +59,9 @@ impl Explain {
 
     fn run_over(&self, path: &Path, files: &dyn Files) -> Result<(), anyhow::Error> {
         let catalog = load(path, files)?;
-        for down in &self.down {
-            if !is_known(&catalog, down) {
-                bail!("--down {down}: there is no site and no endpoint of that name");
-            }
-        }
-        let setting = Setting::new(&catalog, files, &self.down)?;
+        let databases = explain::open_databases(&catalog, files)?;
+        let known = Known::saved(&catalog, files, SystemTime::now());
+        let setting = Setting::new(&catalog, &databases, known, &self.down)?;
         let mut out = std::io::stdout().lock();
         for (number, client) in self.client.iter().enumerate() {
             let report = Report::new(&setting, &self.name, self.qtype, *client)?;
@@ -111,13 +74,4 @@ impl Explain {
         }
         Ok(())
     }
-}
-
-fn is_known(catalog: &Catalog, word: &str) -> bool {
-    catalog.sites.iter().any(|site| site.name == word)
-        || catalog
-            .services
-            .iter()
-            .flat_map(|entry| &entry.steering.endpoints)
-            .any(|endpoint| report::is_endpoint(endpoint, word))
 }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::ranking::RankedBy;
-use super::report::Report;
+use crate::explain::{RankedBy, Report};
 
 /// Shows a report as text.
 pub(super) struct Text<'r>(pub(super) &'r Report);
@@ -23,7 +22,7 @@ impl fmt::Display for Text<'_> {
             if let Some(rule) = &report.rule {
                 field(f, "rule", rule)?;
             }
-            field(f, "health", report.health_source)?;
+            field(f, "health", &report.health_source)?;
         }
         ranking(f, report)?;
         candidates(f, report)?;
@@ -104,7 +103,7 @@ fn candidates(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
             "    {:<24} {:<16} weight {:<4} tier {:<2} {:<9} ",
             candidate.endpoint, candidate.site, candidate.weight, candidate.tier, candidate.health
         )?;
-        match candidate.removed_by {
+        match &candidate.removed_by {
             Some(step) => writeln!(f, "out: {step}")?,
             None if candidate.share > 0.0 => writeln!(f, "{:.1} %", candidate.share * 100.0)?,
             None => writeln!(f, "not chosen")?,

@@ -1,30 +1,32 @@
 //! The sites in a client's order, as a policy goes through them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::geo::distances;
 use crate::model::{ClientNet, Coordinates, SiteId};
 use crate::steer::Service;
 
-use super::report::{LocationReport, Setting};
+use super::setting::{LocationReport, Setting};
 
 /// One site in the client's order.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct RankedReport {
-    pub(super) site: String,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RankedReport {
+    /// Its name.
+    pub site: String,
     /// Sites of the same step are as good as each other.
-    pub(super) step: usize,
-    pub(super) distance_km: Option<f64>,
+    pub step: usize,
+    /// On the great circle, where the client's place is known.
+    pub distance_km: Option<f64>,
     /// The distance after the site's bias.
-    pub(super) shaped_km: Option<f64>,
+    pub shaped_km: Option<f64>,
     /// What gives it this place.
-    pub(super) by: RankedBy,
+    pub by: RankedBy,
 }
 
 /// What gives a site its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum RankedBy {
+pub enum RankedBy {
     /// A rule of a geo map.
     Rule,
     /// Round-trip times.

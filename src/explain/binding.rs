@@ -5,7 +5,10 @@ use crate::model::{ClientNet, Family, WireName};
 use crate::steer::{self, Both, Decision, Half, Picks};
 use crate::wire::{Binding, BindingTarget};
 
-use super::{CandidateReport, Report, Seen, Setting, candidates, code_of, in_words, see};
+use super::candidates::{CandidateReport, candidates};
+use super::decide::{Seen, code_of, in_words, see};
+use super::report::Report;
+use super::setting::Setting;
 
 /// What is decided for one family in the end.
 struct Decided {
@@ -61,10 +64,11 @@ impl Report {
         self.rcode = rcode.to_owned();
         self.reason.clone_from(&decided[telling.index()].reason);
         let [v4, v6] = decided.map(|family| family.candidates);
-        let of_its_family = |(v4, v6): (CandidateReport, CandidateReport)| match v4.removed_by {
-            Some("family") => v6,
-            _ => v4,
-        };
+        let of_its_family =
+            |(v4, v6): (CandidateReport, CandidateReport)| match v4.removed_by.as_deref() {
+                Some("family") => v6,
+                _ => v4,
+            };
         self.candidates = v4.into_iter().zip(v6).map(of_its_family).collect();
     }
 }
@@ -97,7 +101,7 @@ fn decide(
         };
         match service.nested(&picks) {
             Some(nested) => {
-                service = setting.with_down(&setting.catalog.services[nested.0 as usize]);
+                service = setting.with_down(&setting.catalog().services[nested.0 as usize]);
                 first = Some((candidates, decision));
             }
             None => {
