@@ -15,6 +15,7 @@ use crate::guard::{LimitCounters, QueryAccess, ResponseLimiter};
 use crate::health::{Target, TargetKey};
 use crate::model::{ReadFile, RecordType, ServiceId, Site, WireName};
 use crate::steer::{Pins, Service, Sticky, Turns};
+use crate::tally::Answers;
 use crate::wire::{Binding, CookieSecrets};
 use crate::zone::ZoneTable;
 
@@ -56,6 +57,8 @@ pub struct ServiceEntry {
     pub turns: Arc<Turns>,
     /// Where its clients are pinned, if they are; carried over reloads.
     pub pins: Option<(Sticky, Arc<Pins>)>,
+    /// How often each endpoint was picked for an answer; carried over reloads.
+    pub answers: Answers,
     /// How many services lie below it, one below the other, as endpoints.
     pub depth: u16,
     /// The HTTPS record made for its names.

@@ -7,7 +7,7 @@
 //! written back as they are, or the name of a service. For a service [`steer`] decides,
 //! by the client's ranking from [`geo`] and the health the snapshot holds, and [`wire`]
 //! writes the chosen addresses. [`guard`] has said who may ask, and says whether a response
-//! over UDP is one too many.
+//! over UDP is one too many. [`tally`] counts it.
 //!
 //! All of that reads one immutable snapshot of [`world`]. Snapshots are made by one
 //! writer: from a configuration that [`config`] compiled to a [`catalog`], and from the
@@ -26,6 +26,7 @@ pub mod geo;
 pub mod guard;
 pub mod health;
 pub mod overrides;
+pub mod tally;
 pub mod zone;
 
 pub mod import;

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow};
 
 use crate::engine::Instance;
+use crate::tally::Tallies;
 use crate::wire::CookieSecrets;
 
 /// Where Linux tells the name of the host (proc(5)).
@@ -28,5 +29,6 @@ pub(super) fn this_process() -> Result<Instance, anyhow::Error> {
         unix_seconds: Box::new(|| {
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
         }),
+        tallies: Tallies::default(),
     })
 }

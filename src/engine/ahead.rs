@@ -25,10 +25,12 @@ const NEAR_NAMES: usize = 4096;
 /// A name of a service, and in which family it is asked for.
 type Asked = (ServiceId, Family);
 
-/// Fetches what the answers to questions of these names and types will read.
+/// Fetches what the answers to questions of these names and types will read, and count in this
+/// slot.
 pub(super) fn fetch<'n>(
     snapshot: &Snapshot,
     questions: impl Iterator<Item = (&'n LookupName, RecordType)>,
+    slot: usize,
 ) {
     let zones = &snapshot.catalog.zones;
     if zones.node_count() < NEAR_NAMES {
@@ -46,18 +48,19 @@ pub(super) fn fetch<'n>(
             Some((zone.fetch_node(name)?, family))
         })
         .collect();
-    fetch_services(snapshot, &services);
+    fetch_services(snapshot, &services, slot);
 }
 
-fn fetch_services(snapshot: &Snapshot, services: &[Asked]) {
+fn fetch_services(snapshot: &Snapshot, services: &[Asked], slot: usize) {
     for &(id, _) in services {
         let ServiceEntry { steering, turns, .. } = snapshot.service(id);
         black_box((Arc::as_ptr(turns), steering.policy, steering.max_answers));
     }
     for &(id, family) in services {
-        let ServiceEntry { steering, turns, .. } = snapshot.service(id);
+        let ServiceEntry { steering, turns, answers, .. } = snapshot.service(id);
         let first = steering.endpoints.first().map(|endpoint| endpoint.site);
-        black_box((first, turns.slots(), snapshot.standing(id, family).ttl));
+        let ttl = snapshot.standing(id, family).ttl;
+        black_box((first, turns.slots(), answers.peek(slot), ttl));
     }
     for &(id, family) in services {
         let ServiceEntry { steering, turns, .. } = snapshot.service(id);

@@ -34,7 +34,7 @@ pub(super) fn answer(
             }
             let answered = Answered { authoritative: true, ..Answered::code(Rcode::NoError, None) };
             let subject = Subject::Name(name.full_hash());
-            Chased { answered, subject }
+            Chased { answered, subject, ..Chased::code(Rcode::NoError, None) }
         }
         _ => Chased::code(Rcode::Refused, Some(ExtendedError::NOT_SUPPORTED)),
     }

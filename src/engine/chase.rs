@@ -11,6 +11,7 @@ mod synthesis;
 use crate::catalog::ServiceEntry;
 use crate::model::{Family, LookupName, MAX_NAME_OCTETS, RecordType, ServiceId, WireName};
 use crate::steer::{self, Decision, Outcome, Picks, Reason};
+use crate::tally::{EcsUse, NO_ZONE};
 use crate::wire::{Answered, ExtendedError, Query, Rcode, ResponseWriter, Section};
 use crate::world::Snapshot;
 use crate::zone::{Cut, Found, Rrset, Zone};
@@ -71,6 +72,10 @@ pub(super) struct Chase<'a, 'b> {
     authoritative: bool,
     bits_read: u8,
     subject: Subject,
+    /// The hash of the apex of the zone QNAME is in.
+    zone: u64,
+    /// Where picks are counted.
+    slot: usize,
 }
 
 /// What a reply is about, as limits on replies count it: hashes of names.
@@ -94,6 +99,10 @@ pub(super) struct Chased {
     pub(super) answered: Answered,
     /// What the reply is about.
     pub(super) subject: Subject,
+    /// The hash of the apex of the zone asked for, for the count.
+    pub(super) zone: u64,
+    /// What became of Client Subnet.
+    pub(super) ecs: EcsUse,
 }
 
 /// What a decision is for.
@@ -118,7 +127,12 @@ enum Step {
 impl Chased {
     /// A question that is not looked up at all.
     pub(super) fn code(rcode: Rcode, error: Option<ExtendedError>) -> Self {
-        Self { answered: Answered::code(rcode, error), subject: Subject::Error }
+        Self {
+            answered: Answered::code(rcode, error),
+            subject: Subject::Error,
+            zone: NO_ZONE,
+            ecs: EcsUse::None,
+        }
     }
 }
 
@@ -143,6 +157,8 @@ impl<'a, 'b> Chase<'a, 'b> {
             authoritative: false,
             bits_read: 0,
             subject: Subject::Error,
+            zone: NO_ZONE,
+            slot: visit.slot,
         }
     }
 
@@ -172,6 +188,8 @@ impl<'a, 'b> Chase<'a, 'b> {
                 extended_error: self.extended_error(rcode),
             },
             subject: if answers { self.subject } else { Subject::Error },
+            zone: self.zone,
+            ecs: EcsUse::None,
         }
     }
 
@@ -203,6 +221,9 @@ impl<'a, 'b> Chase<'a, 'b> {
         };
         let found = zone.lookup(self.name, qtype);
         let apex = self.name.suffix_hash(zone.apex_labels());
+        if self.scratch.trail.is_empty() {
+            self.zone = apex;
+        }
         self.subject = match found {
             Found::Referral { .. } => Subject::Referral(apex),
             Found::NoData => Subject::NoData(apex),
@@ -455,7 +476,12 @@ impl<'a, 'b> Chase<'a, 'b> {
                 Some(outer) => decision.below(outer),
                 None => decision,
             };
-            match entry.steering.nested(picks) {
+            let nested = entry.steering.nested(picks);
+            if takes_turns {
+                let answers = if nested.is_some() { 1 } else { picks.len() };
+                entry.answers.count(self.slot, &picks.as_slice()[..answers]);
+            }
+            match nested {
                 Some(nested) => (id, outer) = (nested, Some(decision)),
                 None => {
                     *decided = Some((id, decision));

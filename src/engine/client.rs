@@ -15,6 +15,7 @@ use std::net::IpAddr;
 
 use crate::catalog::Catalog;
 use crate::model::{ClientNet, fold_embedded_v4, is_unroutable};
+use crate::tally::EcsUse;
 use crate::wire::{ClientSubnet, Query};
 
 /// The client of one query.
@@ -23,13 +24,20 @@ pub(super) struct Asker {
     pub(super) client: ClientNet,
     /// Bits in front of an embedded IPv4 address.
     offset: u8,
+    /// What became of Client Subnet.
+    pub(super) ecs: EcsUse,
 }
 
 impl Asker {
     pub(super) fn new(query: &Query<'_>, peer: IpAddr, catalog: &Catalog) -> Self {
         let subnet = query.edns.and_then(|edns| edns.client_subnet.as_ref());
         let (client, offset) = client_of(subnet, peer, catalog);
-        Self { client, offset }
+        let ecs = match subnet {
+            None => EcsUse::None,
+            Some(_) if client.scoped => EcsUse::Used,
+            Some(_) => EcsUse::Ignored,
+        };
+        Self { client, offset, ecs }
     }
 
     /// The scope to send back for a decision that read so many bits.

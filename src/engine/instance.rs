@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::tally::Tallies;
 use crate::wire::CookieSecrets;
 
 /// One process that answers queries. All its engines share one.
@@ -19,6 +20,8 @@ pub struct Instance {
     /// Seconds since 1970 in UTC, modulo 2³², as cookies carry them (RFC 9018, section 4.3).
     /// Read once for a query with a cookie.
     pub unix_seconds: Box<dyn Fn() -> u32 + Send + Sync>,
+    /// What the engines count.
+    pub tallies: Tallies,
 }
 
 impl Default for Instance {
@@ -30,6 +33,7 @@ impl Default for Instance {
             cookie_secrets: CookieSecrets::new([0; 16], &[]),
             since_start: Box::new(Duration::default),
             unix_seconds: Box::new(u32::default),
+            tallies: Tallies::default(),
         }
     }
 }

@@ -24,6 +24,7 @@ use tracing::debug;
 use crate::catalog::Settings;
 use crate::guard::Verdict;
 use crate::model::{Exchange, LookupName, RecordType, Transport};
+use crate::tally::{Counted, Dropped, EcsUse, Pen};
 use crate::wire::{
     CLASS_CHAOS, CLASS_IN, Compressor, Edns, ExtendedError, Message, Proof, Query, Rcode,
     ResponseWriter,
@@ -62,6 +63,7 @@ struct Responder {
     listener: SocketAddr,
     scratch: Scratch,
     compressor: Compressor,
+    pen: Pen,
 }
 
 impl Engine {
@@ -70,7 +72,9 @@ impl Engine {
     pub fn new(world: Arc<World>, instance: Arc<Instance>, listener: SocketAddr) -> Self {
         let (scratch, compressor) = (Scratch::default(), Compressor::default());
         let names = Box::new(std::array::from_fn(|_| LookupName::default()));
-        Self { world, names, responder: Responder { instance, listener, scratch, compressor } }
+        let pen = instance.tallies.open();
+        let responder = Responder { instance, listener, scratch, compressor, pen };
+        Self { world, names, responder }
     }
 
     /// Answers one message into `reply`, which is cleared first. Returns whether there is
@@ -82,7 +86,10 @@ impl Engine {
         transport: Transport,
         reply: &mut Vec<u8>,
     ) -> bool {
-        let Some(mut message) = Message::open(packet) else { return false };
+        let Some(mut message) = Message::open(packet) else {
+            self.responder.pen.count_dropped(Dropped::NoQuery);
+            return false;
+        };
         let name = &mut self.names[0];
         message.read(name);
         let snapshot = self.world.load();
@@ -110,10 +117,15 @@ impl Engine {
                 read.filter_map(|(message, name)| {
                     message.query().ok().map(|query| (name, query.qtype))
                 }),
+                responder.pen.slot(Transport::Udp),
             );
-            let asked = batch.iter_mut().zip(&messages);
-            let asked = asked.filter_map(|(exchange, message)| Some((exchange, message.as_ref()?)));
-            for ((exchange, message), name) in asked.zip(&mut names[..]) {
+            let mut names = names.iter_mut();
+            for (exchange, message) in batch.iter_mut().zip(&messages) {
+                let Some(message) = message else {
+                    responder.pen.count_dropped(Dropped::NoQuery);
+                    continue;
+                };
+                let Some(name) = names.next() else { break };
                 let from = (exchange.peer, Transport::Udp);
                 exchange.answered =
                     responder.answer(&snapshot, message, name, from, exchange.reply);
@@ -132,9 +144,10 @@ impl Responder {
         (peer, transport): (SocketAddr, Transport),
         reply: &mut Vec<u8>,
     ) -> bool {
-        let Self { instance, listener, scratch, compressor } = self;
+        let Self { instance, listener, scratch, compressor, pen } = self;
         let &Message { header, question, ref edns, ref unknown_key, .. } = message;
-        let visit = Visit { snapshot, instance, listener, peer: peer.ip(), transport };
+        let slot = pen.slot(transport);
+        let visit = Visit { snapshot, instance, listener, peer: peer.ip(), transport, slot };
         let mut reception = Reception::plain();
         if let Some(edns) = edns {
             reception.take(edns, &visit);
@@ -142,14 +155,29 @@ impl Responder {
         let (room, opt) = (visit.reply_octets(edns.as_ref()), reception.opt.as_ref());
         let mut writer = ResponseWriter::new(reply, compressor, header, question, room, opt);
         let start = writer.mark();
-        let Chased { answered, subject } = match message.query() {
-            Ok(query) => visit.ask(&query, &reception, &mut writer, name, scratch),
-            Err(rcode) => visit.reject(rcode, &reception),
+        let query = message.query();
+        let Chased { answered, subject, zone, ecs } = match &query {
+            Ok(query) => visit.ask(query, &reception, &mut writer, name, scratch),
+            Err(rcode) => visit.reject(*rcode, &reception, edns.as_ref()),
         };
         let verdict = visit.judge(subject, reception.proof, question);
         let Some(answered) = limit::apply(verdict, answered, subject, &mut writer, start) else {
+            pen.count_dropped(Dropped::Limited);
             return false;
         };
+        let query = query.ok();
+        let decided = query.and(scratch.decided.as_ref());
+        pen.count(&Counted {
+            zone,
+            rtype: query.map(|query| query.qtype),
+            transport,
+            rcode: answered.rcode.number(),
+            has_edns: edns.is_some(),
+            ecs,
+            truncated: writer.is_truncated(),
+            reason: decided.map(|(_, decision)| decision.reason as usize),
+            unknown_location: false,
+        });
         match unknown_key {
             Some(key) => writer.finish_unknown_key(answered, key),
             None => _ = writer.finish(answered),
@@ -165,6 +193,8 @@ struct Visit<'a> {
     listener: &'a SocketAddr,
     peer: IpAddr,
     transport: Transport,
+    /// Where the endpoints picked are counted.
+    slot: usize,
 }
 
 impl<'a> Visit<'a> {
@@ -184,11 +214,17 @@ impl<'a> Visit<'a> {
     }
 
     /// What a message gets that is no query.
-    fn reject(&self, rcode: Rcode, reception: &Reception<'_>) -> Chased {
+    fn reject(&self, rcode: Rcode, reception: &Reception<'_>, edns: Option<&Edns<'_>>) -> Chased {
         let rcode = reception.code_of(rcode);
         debug!(client = %self.peer, rcode = rcode.name(), "not looked up");
         let is_unknown = rcode == Rcode::NotImp;
-        Chased::code(rcode, is_unknown.then_some(ExtendedError::NOT_SUPPORTED))
+        let chased = Chased::code(rcode, is_unknown.then_some(ExtendedError::NOT_SUPPORTED));
+        let ecs = match edns {
+            Some(edns) if edns.broken_client_subnet => EcsUse::Malformed,
+            Some(edns) if edns.client_subnet.is_some() => EcsUse::Ignored,
+            _ => EcsUse::None,
+        };
+        Chased { ecs, ..chased }
     }
 
     /// Answers a query.
@@ -202,10 +238,11 @@ impl<'a> Visit<'a> {
     ) -> Chased {
         let asker = Asker::new(query, self.peer, &self.snapshot.catalog);
         scratch.clear();
-        let chased = match self.settle(query, name, reception, writer) {
+        let mut chased = match self.settle(query, name, reception, writer) {
             Some(settled) => settled,
             None => Chase::new(self, query, &asker, writer, name, scratch).run(),
         };
+        chased.ecs = asker.ecs;
         log::query(self.snapshot, query, asker.client, scratch, &chased);
         chased
     }

@@ -20,6 +20,7 @@ use super::bind::BoundAddress;
 use super::tcp::{Admission, Clerks, Listener, LiveCounters};
 use super::udp::{UdpWorkerCounters, Worker, WorkerCounters};
 use super::{Answer, Counters, ListenConfig, ServeError, TcpLimits};
+use crate::tally::Distribution;
 
 /// All sockets, bound; queries already queue up in them.
 #[derive(Debug)]
@@ -167,7 +168,14 @@ impl Serving {
             address: worker.local,
             counters: worker.counters.read(),
         });
-        Counters { udp_workers: udp_workers.collect(), tcp: self.tcp_counters.read() }
+        let mut udp_took = Distribution::default();
+        self.workers.iter().for_each(|worker| udp_took.merge(&worker.counters.took.read()));
+        Counters {
+            udp_workers: udp_workers.collect(),
+            udp_took,
+            tcp: self.tcp_counters.read(),
+            tcp_took: self.tcp_counters.took.read(),
+        }
     }
 
     /// Stops: nothing new is taken, what is queued is answered, everything is joined.

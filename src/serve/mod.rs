@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::model::{Exchange, Transport};
+use crate::tally::Distribution;
 
 pub use error::ServeError;
 pub use listeners::{Listeners, Serving};
@@ -87,7 +88,11 @@ impl ListenConfig {
 pub struct Counters {
     /// One entry per UDP thread: workers of the first listen address first.
     pub udp_workers: Vec<UdpWorkerCounters>,
+    /// From a batch received to its replies sent, for each of them.
+    pub udp_took: Distribution,
     pub tcp: TcpCounters,
+    /// From a message received to its reply queued to be sent.
+    pub tcp_took: Distribution,
 }
 
 impl Counters {

@@ -34,6 +34,8 @@ pub struct Edns<'p> {
     pub version: u8,
     /// Client Subnet, the first if there are several.
     pub client_subnet: Option<ClientSubnet>,
+    /// Whether a Client Subnet was there and malformed, which makes the message malformed.
+    pub broken_client_subnet: bool,
     /// A DNS cookie, the first if there are several (RFC 7873, section 5.2).
     pub cookie: Option<Cookie<'p>>,
     /// Whether the server's name is asked for (RFC 5001).
@@ -158,7 +160,10 @@ impl<'p> Edns<'p> {
     fn take(&mut self, code: u16, payload: &'p [u8]) -> bool {
         match code {
             CLIENT_SUBNET => {
-                let Some(subnet) = ClientSubnet::parse(payload) else { return false };
+                let Some(subnet) = ClientSubnet::parse(payload) else {
+                    self.broken_client_subnet = true;
+                    return false;
+                };
                 self.client_subnet.get_or_insert(subnet);
                 true
             }

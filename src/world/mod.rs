@@ -421,18 +421,20 @@ impl Conditions for Known<'_> {
     }
 }
 
-/// Services of the same name and as many rotations go on counting where they were; those with
-/// the same endpoints keep their pins.
+/// Services of the same name and as many rotations go on counting where they were, and so does
+/// each of their endpoints that stays; those with the same endpoints keep their pins.
 fn carry_over(old: &Catalog, new: &mut Catalog) {
     let by_name: HashMap<&str, &ServiceEntry> =
         old.services.iter().map(|entry| (entry.steering.name.as_str(), entry)).collect();
     for entry in &mut new.services {
         let Some(before) = by_name.get(entry.steering.name.as_str()) else { continue };
+        let (ids_before, ids) = (&before.steering.endpoint_ids, &entry.steering.endpoint_ids);
+        entry.answers.go_on_from(&before.answers, ids_before, ids);
         if before.turns.slots() == entry.turns.slots() {
             entry.turns = Arc::clone(&before.turns);
         }
         if let (Some((_, pins)), Some((_, kept))) = (&mut entry.pins, &before.pins)
-            && before.steering.endpoint_ids == entry.steering.endpoint_ids
+            && ids_before == ids
             && pins.capacity() == kept.capacity()
         {
             *pins = Arc::clone(kept);

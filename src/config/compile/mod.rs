@@ -95,9 +95,11 @@ fn compile(
     if !work.diagnostics.is_empty() {
         return Err(work.refused());
     }
-    let compiled = services::compile(spec, &nesting, &checks, &geo, &latency);
+    let settings = settings(spec);
+    let workers = settings.workers * settings.listen.len();
+    let compiled = services::compile(spec, &nesting, &checks, &geo, &latency, workers);
     Ok(Catalog {
-        settings: settings(spec),
+        settings,
         sites: spec
             .sites
             .iter()

@@ -16,6 +16,7 @@ use crate::steer::{
     AllDown, Endpoint, Geography, HashKey, MAX_ANSWERS, Pins, Service, Shed, SiteOrder, SiteRules,
     Turns, stable_id,
 };
+use crate::tally::Answers;
 use crate::wire::Binding;
 
 use super::client_maps::{self, Views};
@@ -37,10 +38,11 @@ pub(super) fn compile(
     checks: &[Arc<Check>],
     geo: &Geo,
     latency: &LatencyTable,
+    workers: usize,
 ) -> Compiled {
     let mut targets = Targets::default();
     let mut latency = LatencyMaps::new(latency);
-    let mut made = Made { checks, geo, latency: &mut latency, targets: &mut targets };
+    let mut made = Made { checks, geo, latency: &mut latency, targets: &mut targets, workers };
     let mut services: Vec<ServiceEntry> = (0..)
         .map(ServiceId)
         .zip(&spec.services)
@@ -57,6 +59,8 @@ struct Made<'m, 't> {
     geo: &'m Geo,
     latency: &'m mut LatencyMaps<'t>,
     targets: &'m mut Targets,
+    /// UDP threads, each with counters of its own.
+    workers: usize,
 }
 
 fn compile_one(
@@ -66,7 +70,7 @@ fn compile_one(
     id: ServiceId,
     made: &mut Made<'_, '_>,
 ) -> ServiceEntry {
-    let Made { checks, geo, latency, targets } = made;
+    let Made { checks, geo, latency, targets, workers } = made;
     let steering = &service.steering;
     let site_name = |site: SiteId| spec.sites[usize::from(site.0)].name.value.as_str();
     let mut endpoints = Vec::with_capacity(service.endpoints.len());
@@ -148,12 +152,13 @@ fn compile_one(
         learns_load: service.learns_load,
     };
     let turns = Arc::new(Turns::new(steering.turn_slots()));
+    let answers = Answers::new(*workers, steering.endpoints.len());
     let names = service.names.iter().map(|name| name.value.clone()).collect();
     let pins = steering.sticky.map(|sticky| (sticky, Arc::new(Pins::new(sticky.table_size))));
     let [https, svcb] = [&service.https, &service.svcb].map(|binding| {
         binding.as_ref().map(|binding| Box::new(Binding::new(binding.parameters.clone())))
     });
-    ServiceEntry { steering, names, turns, pins, depth: nesting.depth(id), https, svcb }
+    ServiceEntry { steering, names, turns, pins, answers, depth: nesting.depth(id), https, svcb }
 }
 
 /// One address unless told, but every server: their records say themselves who comes first.

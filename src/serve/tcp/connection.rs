@@ -95,6 +95,7 @@ where
         };
         permit.progress();
         count(&counters.queries);
+        let since = Instant::now();
         let Some(reply) = clerks.reply_to(&query, peer) else {
             count(&counters.dropped);
             return Ended::Dropped;
@@ -103,7 +104,9 @@ where
             return Ended::Failed(error);
         }
         count(&counters.replies);
-        deadline = Instant::now() + patience;
+        let now = Instant::now();
+        counters.took.add_shared(now - since);
+        deadline = now + patience;
     }
 }
 

@@ -16,6 +16,8 @@ mod whole;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::tally::Histogram;
+
 pub(super) use admission::Admission;
 pub(super) use clerks::Clerks;
 pub(super) use listener::Listener;
@@ -79,6 +81,8 @@ pub(super) struct LiveCounters {
     queries: AtomicU64,
     replies: AtomicU64,
     dropped: AtomicU64,
+    /// From a message received to its reply queued to be sent.
+    pub(super) took: Histogram,
 }
 
 impl LiveCounters {

@@ -6,6 +6,8 @@ use std::iter::Sum;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::tally::Histogram;
+
 /// UDP datagrams by what became of them.
 ///
 /// Once the workers stand still, `queries` = `replies` + `dropped` + `truncated` +
@@ -60,6 +62,8 @@ pub(crate) struct WorkerCounters {
     truncated: AtomicU64,
     send_failures: AtomicU64,
     panics: AtomicU64,
+    /// From a batch received to its replies sent, for each of them.
+    pub(crate) took: Histogram,
 }
 
 impl WorkerCounters {

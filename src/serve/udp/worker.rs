@@ -51,7 +51,9 @@ impl<A: Answer, F: Fn() -> A> Worker<F> {
             let wait = if stopping { Wait::No } else { Wait::ForFirst };
             let received = self.receive(&mut batch, wait);
             if received > 0 {
-                self.answer_batch(&mut answer, &mut batch);
+                // What they waited for in the socket is not known.
+                let since = Instant::now();
+                self.answer_batch(&mut answer, &mut batch, since);
             }
             if stopping {
                 may_drain = may_drain.saturating_sub(received);
@@ -72,7 +74,8 @@ impl<A: Answer, F: Fn() -> A> Worker<F> {
         })
     }
 
-    fn answer_batch(&self, answer: &mut A, batch: &mut Batch) {
+    /// Answers a batch that came at a moment.
+    fn answer_batch(&self, answer: &mut A, batch: &mut Batch, since: Instant) {
         let mut counted = UdpCounters::default();
         let mut exchanges: SmallVec<[Exchange<'_>; BATCH]> = SmallVec::new();
         exchanges.extend(batch.datagrams().filter_map(|datagram| admit(datagram, &mut counted)));
@@ -94,6 +97,9 @@ impl<A: Answer, F: Fn() -> A> Worker<F> {
         let sent = batch.send(self.socket.as_fd());
         counted.replies = sent.sent as u64;
         counted.send_failures = sent.failed as u64;
+        if counted.replies > 0 {
+            self.counters.took.add(since.elapsed(), counted.replies);
+        }
         self.counters.add(&counted);
         if let Some(error) = sent.first_error
             && let Some(held_back) = SEND_ERRORS.pass(Instant::now())
