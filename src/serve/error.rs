@@ -22,6 +22,8 @@ pub enum ServeError {
     Option { address: SocketAddr, transport: Transport, option: &'static str, source: io::Error },
     #[error("found no port of {address} that is free for both UDP and TCP in {tries} tries")]
     NoCommonPort { address: SocketAddr, tries: usize },
+    #[error("it is neither a UDP socket nor a TCP socket that listens")]
+    GivenKind,
     #[error("cannot start a UDP worker thread for {address}: {source}")]
     StartWorker { address: SocketAddr, source: io::Error },
     #[error("cannot wait for TCP connections on {address}: {source}")]

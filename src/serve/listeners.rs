@@ -3,9 +3,11 @@
 //! The order is what this file is for: all sockets are bound before the first thread starts,
 //! and nothing is left running after a stop.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -18,8 +20,8 @@ use tracing::{error, info, warn};
 
 use super::bind::BoundAddress;
 use super::tcp::{Admission, Clerks, Listener, LiveCounters};
-use super::udp::{UdpWorkerCounters, Worker, WorkerCounters};
-use super::{Answer, Counters, ListenConfig, ServeError, TcpLimits};
+use super::udp::{Pulse, UdpSocket, UdpWorkerCounters, Worker, WorkerCounters};
+use super::{Answer, Counters, GivenSockets, ListenConfig, ServeError, TcpLimits};
 use crate::tally::Distribution;
 
 /// All sockets, bound; queries already queue up in them.
@@ -34,6 +36,18 @@ pub struct Listeners {
 impl Listeners {
     /// Binds every address for UDP and TCP, or says which one it could not have and why.
     pub fn bind(config: &ListenConfig) -> Result<Self, ServeError> {
+        Self::bind_beside(config, &mut GivenSockets::default())
+    }
+
+    /// The same where sockets are given: those for an address of the configuration are taken and
+    /// the others left.
+    ///
+    /// Nothing that may fail because of somebody else comes after the first socket is bound beside
+    /// one that is given: it has its share of the queries from that moment on.
+    pub fn bind_beside(
+        config: &ListenConfig,
+        given: &mut GivenSockets,
+    ) -> Result<Self, ServeError> {
         if config.addresses.is_empty() {
             return Err(ServeError::NoAddresses);
         }
@@ -41,11 +55,16 @@ impl Listeners {
             0 => thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
-        let bound = config
-            .addresses
-            .iter()
-            .map(|address| BoundAddress::bind(*address, workers, &config.tcp))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut order: Vec<_> = config.addresses.iter().copied().enumerate().collect();
+        order.sort_by_key(|(_, address)| given.has(*address));
+        let mut bound = order
+            .into_iter()
+            .map(|(at, address)| {
+                Ok((at, BoundAddress::bind(address, workers, &config.tcp, given)?))
+            })
+            .collect::<Result<Vec<_>, ServeError>>()?;
+        bound.sort_by_key(|(at, _)| *at);
+        let bound: Vec<_> = bound.into_iter().map(|(_, bound)| bound).collect();
         // The limit is the machine's, so the first socket tells for all.
         bound[0].buffers.warn_if_capped();
         Ok(Self {
@@ -82,23 +101,32 @@ impl Listeners {
             let factory = Arc::new(move || factory(configured));
             let listener = TcpListener::from_std(bound.tcp)
                 .map_err(|source| ServeError::StartListener { address: local, source })?;
+            let listener = Arc::new(listener);
+            serving.tcp_sockets.push((configured, Arc::downgrade(&listener)));
             let listener = Listener {
                 listener,
                 local,
                 clerks: Arc::new(Clerks::new(Arc::clone(&factory))),
                 admission: Arc::clone(&admission),
                 counters: Arc::clone(&serving.tcp_counters),
+                let_go: serving.let_go.subscribe(),
                 stop: serving.stop_tcp.subscribe(),
                 stop_grace: self.stop_grace,
             };
             serving.listeners.push(runtime.spawn(listener.run()));
             for socket in bound.udp {
+                let held = Arc::downgrade(&socket);
+                if !serving.udp_sockets.iter().any(|(_, other)| other.ptr_eq(&held)) {
+                    serving.udp_sockets.push((configured, held));
+                }
+                let pulse = Arc::new(Pulse::default());
                 let counters = Arc::new(WorkerCounters::default());
                 let worker = Worker {
                     socket,
                     local,
                     factory: Arc::clone(&factory),
                     counters: Arc::clone(&counters),
+                    pulse: Arc::clone(&pulse),
                     stop: Arc::clone(&serving.stop_udp),
                 };
                 let number = serving.workers.len();
@@ -112,7 +140,9 @@ impl Listeners {
                     .name(format!("udp-{number}"))
                     .spawn(run)
                     .map_err(|source| ServeError::StartWorker { address: local, source })?;
-                serving.workers.push(RunningWorker { local, thread: Some(thread), counters });
+                let running =
+                    RunningWorker { local, thread: Some(thread), counters, pulse, laps: 0 };
+                serving.workers.push(running);
             }
             info!(address = %local, "listening on UDP and TCP");
         }
@@ -140,6 +170,9 @@ struct RunningWorker {
     /// `None` once joined.
     thread: Option<JoinHandle<()>>,
     counters: Arc<WorkerCounters>,
+    pulse: Arc<Pulse>,
+    /// Its laps when it was last looked at.
+    laps: u64,
 }
 
 /// The running server. Dropping it tells everything to stop without waiting for it.
@@ -147,6 +180,11 @@ pub struct Serving {
     workers: Vec<RunningWorker>,
     listeners: Vec<task::JoinHandle<()>>,
     tcp_counters: Arc<LiveCounters>,
+    /// The sockets by the addresses of the configuration. They belong to those who read them: a
+    /// socket that nobody reads any more shall not take queries.
+    udp_sockets: Vec<(SocketAddr, Weak<UdpSocket>)>,
+    tcp_sockets: Vec<(SocketAddr, Weak<TcpListener>)>,
+    let_go: watch::Sender<bool>,
     stop_udp: Arc<AtomicBool>,
     stop_tcp: watch::Sender<bool>,
 }
@@ -157,6 +195,9 @@ impl Serving {
             workers: Vec::new(),
             listeners: Vec::new(),
             tcp_counters: Arc::default(),
+            udp_sockets: Vec::new(),
+            tcp_sockets: Vec::new(),
+            let_go: watch::Sender::new(false),
             stop_udp: Arc::default(),
             stop_tcp: watch::Sender::new(false),
         }
@@ -178,6 +219,50 @@ impl Serving {
         }
     }
 
+    /// Every socket once more, with the address of the configuration that it is for: for a process
+    /// that takes over.
+    ///
+    /// # Errors
+    /// When the operating system gives no descriptor.
+    pub fn sockets(&self) -> io::Result<Vec<(SocketAddr, OwnedFd)>> {
+        let udp = self.udp_sockets.iter().filter_map(|(configured, socket)| {
+            Some((*configured, socket.upgrade()?.as_fd().try_clone_to_owned()))
+        });
+        let tcp = self.tcp_sockets.iter().filter_map(|(configured, socket)| {
+            Some((*configured, socket.upgrade()?.as_fd().try_clone_to_owned()))
+        });
+        udp.chain(tcp).map(|(configured, socket)| Ok((configured, socket?))).collect()
+    }
+
+    /// How many UDP workers have ended, or have not gone round since this was last asked.
+    pub fn stuck_workers(&mut self) -> usize {
+        let is_stuck = |worker: &mut RunningWorker| {
+            let ended = worker.thread.as_ref().is_none_or(JoinHandle::is_finished);
+            let laps = worker.pulse.laps();
+            ended || std::mem::replace(&mut worker.laps, laps) == laps
+        };
+        self.workers.iter_mut().filter_map(|worker| is_stuck(worker).then_some(())).count()
+    }
+
+    /// Leaves the sockets to another process that reads them, too: UDP workers answer what they
+    /// have received and end, no connection is accepted any more, and those that are open are
+    /// served as before until [`stop`](Self::stop).
+    pub fn let_go(&self) {
+        self.stop_udp.store(true, Relaxed);
+        self.let_go.send_replace(true);
+    }
+
+    /// Waits until the last TCP connection has ended, of a server that has
+    /// [let go](Self::let_go).
+    pub async fn connections_ended(&mut self) {
+        while let Some(listener) = self.listeners.last_mut() {
+            if let Err(error) = listener.await {
+                error!(%error, "a TCP listener had ended in a panic");
+            }
+            self.listeners.pop();
+        }
+    }
+
     /// Stops: nothing new is taken, what is queued is answered, everything is joined.
     ///
     /// Takes at most the grace of the configuration and some 200 ms. Returns the last counts.
@@ -193,11 +278,7 @@ impl Serving {
             Ok(panicked) => error!(panicked, "UDP workers had ended in a panic"),
             Err(error) => error!(%error, "cannot wait for the UDP workers"),
         }
-        for listener in std::mem::take(&mut self.listeners) {
-            if let Err(error) = listener.await {
-                error!(%error, "a TCP listener had ended in a panic");
-            }
-        }
+        self.connections_ended().await;
         self.counters()
     }
 
@@ -214,68 +295,5 @@ impl Drop for Serving {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::serve::testing::{Echo, config, receive, start, udp_client};
-
-    #[test]
-    fn no_address_is_an_error() {
-        let error = Listeners::bind(&ListenConfig::new(Vec::new())).unwrap_err();
-        assert_eq!(error.to_string(), "no address to listen on");
-    }
-
-    #[test]
-    fn workers_take_the_cores_in_turn() {
-        let cores = |worker: Option<usize>| {
-            let on_thread = move || {
-                if let Some(worker) = worker {
-                    stay_on_a_core(worker);
-                }
-                let set = rustix::thread::sched_getaffinity(None).unwrap();
-                (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect::<Vec<_>>()
-            };
-            thread::spawn(on_thread).join().unwrap()
-        };
-        let allowed = cores(None);
-        for worker in 0..allowed.len() + 2 {
-            assert_eq!(cores(Some(worker)), [allowed[worker % allowed.len()]]);
-        }
-    }
-
-    #[tokio::test]
-    async fn serves_every_address_of_the_list() {
-        let addresses = ["127.0.0.1:0", "[::1]:0"].map(|address| address.parse().unwrap());
-        let config = ListenConfig { addresses: addresses.to_vec(), ..config("127.0.0.1", 2) };
-        let listeners = Listeners::bind(&config).unwrap();
-        let local = listeners.local_addresses();
-        assert_eq!(local.len(), 2);
-        let serving = listeners.start(|_| Echo, &Handle::current()).unwrap();
-        for (address, host) in local.iter().zip(["127.0.0.1", "::1"]) {
-            let client = udp_client(host);
-            client.send_to(b"hello", address).unwrap();
-            assert_eq!(receive(&client), (b"hello".to_vec(), *address));
-        }
-        let counters = serving.stop().await;
-        let per_worker: Vec<_> = counters.udp_workers.iter().map(|w| w.address).collect();
-        assert_eq!(per_worker, [local[0], local[0], local[1], local[1]]);
-    }
-
-    #[tokio::test]
-    async fn a_stop_frees_the_address() {
-        let config = config("127.0.0.1", 2);
-        let (serving, address) = start(&config);
-        serving.stop().await;
-        let again = ListenConfig { addresses: vec![address], ..config };
-        assert_eq!(Listeners::bind(&again).unwrap().local_addresses(), [address]);
-    }
-
-    #[tokio::test]
-    async fn one_address_that_fails_fails_all_before_anything_starts() {
-        let holder = Listeners::bind(&config("127.0.0.1", 1)).unwrap();
-        let taken = holder.local_addresses()[0];
-        let free = "127.0.0.1:0".parse().unwrap();
-        let both = ListenConfig { addresses: vec![free, taken], ..config("127.0.0.1", 1) };
-        let error = Listeners::bind(&both).unwrap_err().to_string();
-        assert!(error.contains(&taken.to_string()), "{error}");
-    }
-}
+#[path = "listeners_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@
 
 mod bind;
 mod error;
+mod given;
 mod listeners;
 mod log_limit;
 mod tcp;
@@ -25,6 +26,7 @@ use crate::model::{Exchange, Transport};
 use crate::tally::Distribution;
 
 pub use error::ServeError;
+pub use given::{GivenSocket, GivenSockets};
 pub use listeners::{Listeners, Serving};
 pub(crate) use log_limit::LogLimit;
 pub use tcp::{TcpCounters, TcpLimits};
@@ -61,7 +63,8 @@ pub trait Answer: Send + 'static {
 pub struct ListenConfig {
     /// Addresses for both UDP and TCP. Port 0 takes any port that is free on both.
     pub addresses: Vec<SocketAddr>,
-    /// UDP threads per address; 0 means one per core this process may use.
+    /// UDP threads per address; 0 means one per core this process may use. Where more sockets are
+    /// given there are as many as those.
     pub udp_workers: usize,
     /// Whether each stays on a core: those this process may use, in turn.
     pub pin_udp_workers: bool,

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,23 +38,27 @@ static PANICS: LogLimit = LogLimit::new(Duration::from_secs(10));
 
 /// The TCP side of one listen address.
 pub(crate) struct Listener<A, F> {
-    pub(crate) listener: TcpListener,
+    pub(crate) listener: Arc<TcpListener>,
     pub(crate) local: SocketAddr,
     pub(crate) clerks: Arc<Clerks<A, F>>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<LiveCounters>,
+    /// To accept no more and go on with what is open.
+    pub(crate) let_go: watch::Receiver<bool>,
     pub(crate) stop: watch::Receiver<bool>,
     /// How long connections may go on after the stop.
     pub(crate) stop_grace: Duration,
 }
 
 impl<A: Answer, F: Fn() -> A + Send + Sync + 'static> Listener<A, F> {
-    /// Serves until told to stop, then lets the connections end, at most for the grace.
+    /// Serves until told to stop, then lets the connections end, at most for the grace. Told to let
+    /// go, it serves those that are open for as long as they like, or until told to stop.
     pub(crate) async fn run(mut self) {
         let mut connections = JoinSet::new();
         loop {
             select! {
                 () = stopped(&mut self.stop) => break,
+                () = stopped(&mut self.let_go) => break,
                 // Takes ended tasks away, so that they do not pile up.
                 Some(ended) = connections.join_next() => look_for_panic(&ended, self.local, &self.counters),
                 accepted = self.listener.accept() => match accepted {
@@ -68,12 +73,18 @@ impl<A: Answer, F: Fn() -> A + Send + Sync + 'static> Listener<A, F> {
             }
         }
         drop(self.listener);
-        let all_ended = async {
-            while let Some(ended) = connections.join_next().await {
-                look_for_panic(&ended, self.local, &self.counters);
+        {
+            let mut all_ended = pin!(async {
+                while let Some(ended) = connections.join_next().await {
+                    look_for_panic(&ended, self.local, &self.counters);
+                }
+            });
+            select! {
+                () = &mut all_ended => {}
+                () = stopped(&mut self.stop) => drop(timeout(self.stop_grace, all_ended).await),
             }
-        };
-        if timeout(self.stop_grace, all_ended).await.is_err() {
+        }
+        if !connections.is_empty() {
             debug!(address = %self.local, cut = connections.len(), "cut TCP connections off");
         }
         connections.shutdown().await;

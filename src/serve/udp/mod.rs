@@ -6,11 +6,13 @@
 
 mod counters;
 mod mmsg;
+mod pulse;
 mod socket;
 mod worker;
 
 pub use counters::{UdpCounters, UdpWorkerCounters};
 
 pub(super) use counters::WorkerCounters;
+pub(super) use pulse::Pulse;
 pub(super) use socket::{BufferSizes, UdpSocket};
 pub(super) use worker::Worker;

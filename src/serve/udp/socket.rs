@@ -49,17 +49,17 @@ impl UdpSocket {
         };
         let socket = unbound(address)?;
         socket.set_reuse_port(true).map_err(set("SO_REUSEPORT"))?;
-        socket.set_read_timeout(Some(TIMEOUT)).map_err(set("SO_RCVTIMEO"))?;
-        socket.set_write_timeout(Some(TIMEOUT)).map_err(set("SO_SNDTIMEO"))?;
-        // Bound to one address, replies leave from it anyway; the information costs time.
-        if address.ip().is_unspecified() {
-            let option =
-                if address.is_ipv4() { IntOption::PacketInfoV4 } else { IntOption::PacketInfoV6 };
-            set_option(socket.as_fd(), option, 1).map_err(set("IP_PKTINFO"))?;
-        }
-        ignore_path_mtu(&socket, address);
-        let granted = enlarge_buffers(&socket).map_err(set("SO_RCVBUF"))?;
+        let granted = prepare(&socket, address)?;
         socket.bind(&address.into()).map_err(|source| bind_error(address, source))?;
+        Ok((Self(socket), granted))
+    }
+
+    /// Takes a socket that is bound to `address` already.
+    pub(crate) fn adopt(
+        socket: Socket,
+        address: SocketAddr,
+    ) -> Result<(Self, BufferSizes), ServeError> {
+        let granted = prepare(&socket, address)?;
         Ok((Self(socket), granted))
     }
 
@@ -113,6 +113,25 @@ fn unbound(address: SocketAddr) -> Result<Socket, ServeError> {
         })?;
     }
     Ok(socket)
+}
+
+/// Gives a socket all options but those that count before it is bound.
+fn prepare(socket: &Socket, address: SocketAddr) -> Result<BufferSizes, ServeError> {
+    let set = |option| {
+        move |source| ServeError::Option { address, transport: Transport::Udp, option, source }
+    };
+    // A worker waits for its queries in the kernel; a service manager's sockets may not wait.
+    socket.set_nonblocking(false).map_err(set("O_NONBLOCK"))?;
+    socket.set_read_timeout(Some(TIMEOUT)).map_err(set("SO_RCVTIMEO"))?;
+    socket.set_write_timeout(Some(TIMEOUT)).map_err(set("SO_SNDTIMEO"))?;
+    // Bound to one address, replies leave from it anyway; the information costs time.
+    if address.ip().is_unspecified() {
+        let option =
+            if address.is_ipv4() { IntOption::PacketInfoV4 } else { IntOption::PacketInfoV6 };
+        set_option(socket.as_fd(), option, 1).map_err(set("IP_PKTINFO"))?;
+    }
+    ignore_path_mtu(socket, address);
+    enlarge_buffers(socket).map_err(set("SO_RCVBUF"))
 }
 
 /// Keeps forged ICMP "fragmentation needed" from making the kernel fragment our replies, which

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use tracing::{error, warn};
 
 use super::mmsg::{BATCH, Batch, Datagram, Wait};
-use super::{UdpCounters, UdpSocket, WorkerCounters};
+use super::{Pulse, UdpCounters, UdpSocket, WorkerCounters};
 use crate::model::{Exchange, Transport};
 use crate::serve::Answer;
 use crate::serve::log_limit::LogLimit;
@@ -33,10 +33,11 @@ static PANICS: LogLimit = LogLimit::new(Duration::from_secs(10));
 
 /// One worker, ready to run on a thread of its own.
 pub(crate) struct Worker<F> {
-    pub(crate) socket: UdpSocket,
+    pub(crate) socket: Arc<UdpSocket>,
     pub(crate) local: SocketAddr,
     pub(crate) factory: Arc<F>,
     pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -47,6 +48,7 @@ impl<A: Answer, F: Fn() -> A> Worker<F> {
         let mut batch = Batch::new(Transport::Udp.reply_limit());
         let mut may_drain = DRAIN_QUERIES;
         loop {
+            self.pulse.beat();
             let stopping = self.stop.load(Relaxed);
             let wait = if stopping { Wait::No } else { Wait::ForFirst };
             let received = self.receive(&mut batch, wait);
