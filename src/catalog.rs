@@ -42,6 +42,11 @@ pub struct Catalog {
     pub latency: Arc<LatencyTable>,
     /// Who may ask, and how much.
     pub guard: Guard,
+    /// How the admin interface speaks TLS; `None` where it does not.
+    pub admin_tls: Option<Arc<rustls::ServerConfig>>,
+    /// The start of the SHA-256 of the configuration file, in hexadecimal digits: equal files have
+    /// equal ones on all servers.
+    pub config_hash: String,
     /// Every file that was read, to be watched.
     pub files: Vec<PathBuf>,
 }
@@ -159,6 +164,41 @@ pub struct Cookies {
     pub secrets: Option<CookieSecrets>,
 }
 
+/// Where the admin interface is, and who has a say there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Where it listens; off if `None`.
+    pub listen: Option<SocketAddr>,
+    /// Whom it knows, besides the people of this machine.
+    pub tokens: Vec<AdminToken>,
+    /// Where the token for the people of this machine is; in a folder of the system's if `None`.
+    pub token_file: Option<PathBuf>,
+    /// Where overrides survive a restart; beside the configuration if `None`.
+    pub overrides_file: Option<PathBuf>,
+    /// What was ordered and done; beside the configuration if `None`.
+    pub audit_file: Option<PathBuf>,
+}
+
+/// Somebody whom the admin interface knows by a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminToken {
+    /// What logs call them.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// The SHA-256 of the secret, which itself is nowhere.
+    pub sha256: [u8; 32],
+}
+
+/// What somebody may do at the admin interface. Who may write may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Read,
+    /// Look, and give orders.
+    Write,
+}
+
 /// What the server itself goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -192,12 +232,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Which are written.
     pub log_level: tracing::Level,
-    /// Where status and metrics are served; off if `None`.
-    pub admin_listen: Option<SocketAddr>,
-    /// Where overrides survive a restart; beside the configuration if `None`.
-    pub overrides_file: Option<PathBuf>,
-    /// What was ordered and done; beside the configuration if `None`.
-    pub audit_file: Option<PathBuf>,
+    /// The admin interface.
+    pub admin: AdminSettings,
     /// Where health survives a restart.
     pub state_file: Option<PathBuf>,
     /// How old it may be.

@@ -25,6 +25,7 @@ pub mod model;
 pub mod geo;
 pub mod guard;
 pub mod health;
+pub mod history;
 pub mod overrides;
 pub mod tally;
 pub mod zone;

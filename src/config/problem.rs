@@ -72,8 +72,10 @@ pub enum Problem {
     TooMany { what: &'static str, limit: usize },
 
     // Rules of one section.
-    #[error("{0} is not a loopback address, and the admin API asks for no password")]
-    AdminNotLoopback(String),
+    #[error("{0} is not a loopback address, and there is no token to ask for")]
+    AdminWithoutTokens(String),
+    #[error("`{0}` is the name of the token that the server writes itself")]
+    OwnToken(String),
     #[error("`{address}` is not listened on")]
     NotListenedOn { address: String, known: Vec<String> },
     #[error("there is no [[zone]], so there is nothing to answer for")]
@@ -172,9 +174,12 @@ impl Problem {
                 did_you_mean(name, known, &format!("{what}s are"))
             }
             Self::Invalid { advice, .. } => advice.clone()?,
-            Self::AdminNotLoopback(_) => {
-                "use 127.0.0.1 or [::1], and reach it through SSH".to_owned()
+            Self::AdminWithoutTokens(_) => {
+                "add [[admin.token]], which `meridian token NAME` makes; or use 127.0.0.1 or \
+                 [::1], and reach it through SSH"
+                    .to_owned()
             }
+            Self::OwnToken(_) => "choose another name".to_owned(),
             Self::NotListenedOn { address, known } => {
                 did_you_mean(address, known, "`server.listen` has")
             }
@@ -242,7 +247,7 @@ impl Problem {
                 | Self::BadName(_)
                 | Self::EmptyText
                 | Self::TextTooLong { .. }
-                | Self::AdminNotLoopback(_)
+                | Self::OwnToken(_)
         )
     }
 
@@ -283,6 +288,10 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
         "metric" => "add `metric`, the name of the sample",
         "proxy" => "add `proxy`, the name of a frontend or backend",
         "full" => "add `full`, the value at which the back end carries all it can",
+        "role" => "add `role`, \"read\" or \"write\"",
+        "sha256" => "add `sha256`; `meridian token NAME` prints it",
+        "certificate" => "add `certificate`, the file of the chain in PEM form",
+        "key" => "add `key`, the file of the private key in PEM form",
         "query" => "add `query`, the name to ask for",
         "command" => "add `command = [\"/PATH/OF/PROGRAM\", \"-H\", \"{address}\"]`",
         "cidr" => "add `cidr`, such as \"203.0.113.0/24\"",

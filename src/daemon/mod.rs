@@ -188,7 +188,7 @@ impl Server {
         };
         let serving = listeners.start(engine, runtime)?;
         let (request_sender, requests) = mpsc::channel(16);
-        if let Some(address) = settings.admin_listen {
+        if let Some(address) = settings.admin.listen {
             admin::start(address, request_sender, runtime)?;
         }
         Ok(Self {

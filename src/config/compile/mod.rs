@@ -4,6 +4,7 @@
 //! service's name against its zone's records, a certificate, a database. All errors are
 //! collected before anything is refused.
 
+mod admin;
 mod checks;
 mod client_maps;
 mod conditions;
@@ -18,7 +19,7 @@ mod zones;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::catalog::{Catalog, Cookies, Settings};
+use crate::catalog::{AdminSettings, Catalog, Cookies, Settings};
 use crate::model::{Files, Site};
 
 use super::Reading;
@@ -86,6 +87,7 @@ fn compile(
     let nesting = Nesting::of(&spec.services);
     let zones = zones::compile(&spec.zones, &spec.services, &nesting, &mut work, previous);
     client_maps::check(spec, &mut work);
+    let admin_tls = admin::compile(spec.admin.tls.as_ref(), &mut work);
     let geo = geo::compile(spec, &mut work, previous);
     let latency = latency::compile(spec, &mut work, previous);
     let (Some(checks), Some(zones), Some(geo), Some(latency)) = (checks, zones, geo, latency)
@@ -113,6 +115,8 @@ fn compile(
         geo,
         latency,
         guard: limits::compile(spec, previous),
+        admin_tls,
+        config_hash: admin::hash(work.source.text()),
         files: work.read,
     })
 }
@@ -157,9 +161,13 @@ fn settings(spec: &Spec) -> Settings {
         ecs_enabled: spec.ecs.enabled,
         log_format: spec.log.format,
         log_level: spec.log.level,
-        admin_listen: spec.admin.listen,
-        overrides_file: spec.admin.overrides_file.clone(),
-        audit_file: spec.admin.audit_file.clone(),
+        admin: AdminSettings {
+            listen: spec.admin.listen,
+            tokens: spec.admin.tokens.clone(),
+            token_file: spec.admin.token_file.clone(),
+            overrides_file: spec.admin.overrides_file.clone(),
+            audit_file: spec.admin.audit_file.clone(),
+        },
         state_file: spec.health.state_file.clone(),
         state_max_age: spec.health.state_max_age,
         max_probes_in_flight: usize::from(spec.health.max_probes_in_flight),

@@ -7,6 +7,7 @@
 //!
 //! [`Spanned`]: super::source::Spanned
 
+mod admin;
 mod calculated;
 mod caution;
 mod check;
@@ -31,6 +32,7 @@ mod synthesis;
 mod tls_check;
 mod zone;
 
+pub use admin::{AdminSpec, TlsFiles};
 pub use check::CheckSpec;
 pub use checks::{CheckIndex, CheckRule};
 pub use cookies::CookiesSpec;
@@ -40,7 +42,7 @@ pub use geoip::{GeoipSpec, OverridePlace, OverrideSpec};
 pub use latency::LatencySpec;
 pub use limits::{ListenerSpec, RateLimitSpec};
 pub use nesting::nested_in;
-pub use server::{AdminSpec, EcsSpec, HealthSpec, LogSpec, ServerSpec};
+pub use server::{EcsSpec, HealthSpec, LogSpec, ServerSpec};
 pub use service::{AllDown, LastResort, ServiceSpec};
 pub use site::SiteSpec;
 pub use steering::{Bias, SteeringSpec};

@@ -1,4 +1,4 @@
-//! How the program runs: `[server]`, `[log]`, `[admin]`, `[ecs]` and `[health]`.
+//! How the program runs: `[server]`, `[log]`, `[ecs]` and `[health]`.
 //!
 //! What it answers is described by the other sections.
 
@@ -137,36 +137,6 @@ impl LogSpec {
         let level = table.or("level", Level::INFO, choice("log level", LEVELS));
         table.finish()?;
         Ok(Self { format: format?, level: level? })
-    }
-}
-
-/// `[admin]`: the HTTP API, the metrics and the dashboard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminSpec {
-    /// A loopback address; `None` turns it off.
-    pub listen: Option<SocketAddr>,
-    /// Where overrides survive a restart; beside the configuration if `None`.
-    pub overrides_file: Option<PathBuf>,
-    /// What was ordered and done; beside the configuration if `None`.
-    pub audit_file: Option<PathBuf>,
-}
-
-impl AdminSpec {
-    pub(super) fn read(root: &mut Table<'_>) -> Read<Self> {
-        let mut table = root.section("admin")?;
-        let listen = table.optional("listen", loopback_address);
-        let overrides_file = table.optional("overrides_file", path);
-        let audit_file = table.optional("audit_file", path);
-        table.finish()?;
-        Ok(Self { listen: listen?, overrides_file: overrides_file?, audit_file: audit_file? })
-    }
-}
-
-fn loopback_address(value: &Value<'_>) -> Read<SocketAddr> {
-    let address = socket_address(value)?;
-    match address.ip().is_loopback() {
-        true => Ok(address),
-        false => Err(value.refuse(Problem::AdminNotLoopback(address.ip().to_string()))),
     }
 }
 

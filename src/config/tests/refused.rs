@@ -121,7 +121,8 @@ fn advice_says_what_to_do() {
         (
             "",
             "[admin]\nlisten = \"192.0.2.1:1\"",
-            "use 127.0.0.1 or [::1], and reach it through SSH",
+            "add [[admin.token]], which `meridian token NAME` makes; or use 127.0.0.1 or [::1], \
+             and reach it through SSH",
         ),
     ] {
         let errors = read_octets(changed(from, to)).unwrap_err();
