@@ -6,6 +6,7 @@
 //! and forcing are done in the configuration for now.
 
 mod failback;
+mod instruct;
 mod metrics;
 mod order;
 mod push;
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
 use crate::health::{HealthTable, Push, TargetKey, TargetPattern};
+use crate::overrides::Refusal;
 use crate::serve::Counters;
 use crate::world::Snapshot;
 
@@ -38,6 +40,7 @@ pub struct AdminError {
     source: std::io::Error,
 }
 
+pub use instruct::{Given, Obeyed};
 pub use order::Order;
 use order::Problem;
 
@@ -52,6 +55,8 @@ pub enum Request {
     /// To take in what somebody says of a target; done is whether there is such a target under an
     /// external check.
     Push(Order<Push, bool>),
+    /// To drain, disable or force endpoints, or to end that.
+    Instruct(Order<Given, Result<Obeyed, Refusal>>),
 }
 
 /// What somebody takes from the daemon's view. The daemon's loop stands still meanwhile: a look

@@ -7,8 +7,10 @@
 
 mod files;
 mod instance;
+mod ledger;
 mod logging;
 mod map_cache;
+mod overrides;
 mod reload;
 mod signals;
 mod state_file;
@@ -29,6 +31,7 @@ use crate::catalog::{Catalog, Settings};
 use crate::engine::Engine;
 use crate::health::{CheckKind, HealthTable, Lapse, Push, TargetKey, TargetPattern, WarningChange};
 use crate::model::{Exchange, Files, Transport};
+use crate::overrides::Overrides;
 use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
 use crate::world::Writer;
@@ -37,7 +40,10 @@ use reload::{Compiling, finished, warn_of_zones};
 use signals::Signals;
 use threads::probe_runtime;
 
+use ledger::Ledger;
+
 pub use files::DiskFiles;
+pub use ledger::LedgerFiles;
 pub use logging::{LogFormat, start_logging};
 pub use threads::runtime;
 
@@ -63,6 +69,7 @@ pub struct Daemon {
     config_path: PathBuf,
     files: Arc<dyn Files + Send + Sync>,
     catalog: Catalog,
+    ledger: Option<LedgerFiles>,
 }
 
 impl Daemon {
@@ -75,17 +82,24 @@ impl Daemon {
         files: Arc<dyn Files + Send + Sync>,
         catalog: Catalog,
     ) -> Result<Self, anyhow::Error> {
-        Ok(Self::on(runtime()?, config_path, files, catalog))
+        let ledger = overrides::ledger_beside(&config_path);
+        Ok(Self::on(runtime()?, config_path, files, catalog).keeping(ledger))
     }
 
-    /// The same on a runtime that is there already.
+    /// The same on a runtime that is there already, and with nothing kept of what people order
+    /// unless the configuration says where.
     pub fn on(
         runtime: Runtime,
         config_path: PathBuf,
         files: Arc<dyn Files + Send + Sync>,
         catalog: Catalog,
     ) -> Self {
-        Self { runtime, config_path, files, catalog }
+        Self { runtime, config_path, files, catalog, ledger: None }
+    }
+
+    /// Keeps what people order in these files, unless the configuration has others.
+    pub fn keeping(self, ledger: LedgerFiles) -> Self {
+        Self { ledger: Some(ledger), ..self }
     }
 
     /// Serves until SIGTERM or SIGINT. `ready` is told the addresses once they answer.
@@ -96,16 +110,29 @@ impl Daemon {
         self,
         ready: impl FnOnce(&[SocketAddr]) -> Result<(), anyhow::Error>,
     ) -> Result<(), anyhow::Error> {
-        let Self { runtime, config_path, files, catalog } = self;
+        let Self { runtime, config_path, files, catalog, ledger } = self;
+        let ledger = overrides::ledger_files(ledger, &catalog.settings.admin);
         let probes = probe_runtime()?;
         let (handle, probes_handle) = (runtime.handle().clone(), probes.handle().clone());
         runtime.block_on(async move {
             let signals = Signals::new()?;
-            let server = Server::start(config_path, files, catalog, &handle, &probes_handle)?;
+            let (ledger, said) = Ledger::open(ledger, SystemTime::now())?;
+            let start = Start { config_path, files, catalog, ledger, said };
+            let server = Server::start(start, &handle, &probes_handle)?;
             ready(&server.addresses)?;
             server.run(signals).await
         })
     }
+}
+
+/// What a server starts with.
+struct Start {
+    config_path: PathBuf,
+    files: Arc<dyn Files + Send + Sync>,
+    catalog: Catalog,
+    ledger: Ledger,
+    /// The overrides that were in force before.
+    said: Overrides,
 }
 
 /// A running server.
@@ -122,6 +149,7 @@ struct Server {
     requests: mpsc::Receiver<Request>,
     watcher: watch::Watcher,
     state_file: state_file::StateFile,
+    ledger: Ledger,
     map_cache: map_cache::MapCache,
     /// A compilation under way, and whether another was asked for meanwhile.
     compiling: Option<Compiling>,
@@ -154,13 +182,8 @@ impl Answer for Worker {
 }
 
 impl Server {
-    fn start(
-        config_path: PathBuf,
-        files: Arc<dyn Files + Send + Sync>,
-        catalog: Catalog,
-        runtime: &Handle,
-        probes: &Handle,
-    ) -> Result<Self, anyhow::Error> {
+    fn start(start: Start, runtime: &Handle, probes: &Handle) -> Result<Self, anyhow::Error> {
+        let Start { config_path, files, catalog, ledger, said } = start;
         let settings = catalog.settings.clone();
         warn_of_zones(&catalog);
         map_cache::MapCache::tell(&catalog);
@@ -178,7 +201,7 @@ impl Server {
             let targets = catalog.targets.clone();
             Prober::start(targets, settings.max_probes_in_flight, report_sender)
         };
-        let writer = Writer::new(catalog, health);
+        let writer = Writer::with_overrides(catalog, health, said);
         let world = Arc::clone(writer.world());
         let mut map_cache = map_cache::MapCache::default();
         map_cache.save_if_behind(Arc::clone(&world.load().catalog), runtime);
@@ -203,6 +226,7 @@ impl Server {
             requests,
             watcher,
             state_file,
+            ledger,
             map_cache,
             compiling: None,
             compile_again: false,
@@ -220,6 +244,7 @@ impl Server {
         let mut probing = true;
         let mut rest_until = None;
         loop {
+            let next_expiry = self.writer.world().load().overrides.next_expiry();
             tokio::select! {
                 biased;
                 _ = signals.terminate.recv() => break info!("SIGTERM: stopping"),
@@ -239,10 +264,12 @@ impl Server {
                     rest_until = published.then(|| Instant::now() + SNAPSHOT_INTERVAL);
                 }
                 () = passed(rest_until) => rest_until = None,
+                () = come(next_expiry) => self.end_overrides(),
                 Some(request) = self.requests.recv() => match request {
                     Request::Look(look) => self.show(look),
                     Request::FailBack(order) => self.fail_back(order),
                     Request::Push(order) => self.take_push(order),
+                    Request::Instruct(order) => self.obey(order),
                 },
                 () = self.watcher.changed() => self.compile("a file changed"),
                 _ = housekeeping.tick() => self.keep_house(),
@@ -363,6 +390,18 @@ fn tell_lapses(lapses: &[Lapse]) {
 async fn passed(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The same for a time of day. The loop asks anew each second at the latest, so that a clock that
+/// is set counts.
+async fn come(at: Option<SystemTime>) {
+    match at {
+        Some(at) => {
+            let left = at.duration_since(SystemTime::now()).unwrap_or_default();
+            tokio::time::sleep(left).await;
+        }
         None => std::future::pending().await,
     }
 }
