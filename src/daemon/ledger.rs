@@ -160,7 +160,7 @@ impl Ledger {
         let ledger = Self { orders: Some(orders) };
         for said in expired {
             let line = Entry::new(now, "meridian", "expire", &said.selector.to_string());
-            let _ = ledger.write(Some(&overrides), line.because("over while stopped", None));
+            drop(ledger.write(Some(&overrides), line.because("over while stopped", None)));
         }
         Ok((ledger, overrides))
     }

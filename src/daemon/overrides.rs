@@ -60,7 +60,7 @@ impl Server {
             Ok(obeyed) => obeyed,
             Err(refusal) => {
                 info!(action, what = %instruction.what, author = %instruction.author, %refusal, "not done");
-                let _ = self.ledger.write(None, line.with_result(refusal.to_string()));
+                drop(self.ledger.write(None, line.with_result(refusal.to_string())));
                 return order.answer(Err(refusal));
             }
         };
@@ -98,9 +98,9 @@ impl Server {
         };
         // Nobody waits for these; what cannot be written is in the log.
         for said in others {
-            let _ = self.ledger.write(None, line(said, &[]));
+            drop(self.ledger.write(None, line(said, &[])));
         }
-        let _ = self.ledger.write(Some(in_force), line(last, &changes));
+        drop(self.ledger.write(Some(in_force), line(last, &changes)));
     }
 }
 
