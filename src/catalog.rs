@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::geo::latency::LatencyTable;
 use crate::geo::{self, ClientMap, ClientMapSpec, GeoMap, Overrides, RankingSpec};
@@ -100,6 +100,8 @@ pub struct Geo {
     pub overrides: Overrides,
     /// The database files, in the order they are asked.
     pub databases: Vec<PathBuf>,
+    /// When each of them was built, as it says itself.
+    pub built: Vec<SystemTime>,
     /// A hash of the databases' content and of the overrides.
     pub fingerprint: u64,
     /// Every map in use, by what it was made for.

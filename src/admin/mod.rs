@@ -1,36 +1,69 @@
-//! The admin side, as far as it goes: liveness, status as JSON, metrics for Prometheus, and the
-//! pushes of external checks.
+//! The admin interface: what goes on, as JSON and metrics, and orders to the server.
 //!
-//! It asks the daemon over a channel and holds no state of its own. What it may change goes
-//! through the daemon's loop as an [`Order`], and is a file here: `failback`, `push`. Draining
-//! and forcing are done in the configuration for now.
+//! ```text
+//! listener ─► access ─► route ─► look at what the daemon sees ─► JSON
+//!                             └► give an order, wait for what comes of it
+//! ```
+//!
+//! It asks the daemon over a channel, in two ways: a [`Look`] takes something of what the daemon
+//! sees, an [`Order`] has it do something. It decides nothing itself. What it holds of its own is
+//! about itself, such as rates and who follows events, and gone with the process. One file for each
+//! thing that can be asked for; [`openapi`] has all routes.
 
+mod access;
+mod events;
+mod explain;
 mod failback;
+mod history;
 mod instruct;
+mod listener;
 mod metrics;
+mod openapi;
 mod order;
+mod overrides;
+mod problem;
 mod push;
+mod rates;
+mod reload;
+mod reply;
+mod services;
+mod sites;
+mod standing;
+mod stated;
 mod status;
+mod status_page;
+mod targets;
+pub mod token_file;
+mod zones;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tracing::{error, info, warn};
 
+use crate::catalog::AdminSettings;
 use crate::health::{HealthTable, Push, TargetKey, TargetPattern};
+use crate::history::{Event, History, Reload};
+use crate::model::Files;
 use crate::overrides::Refusal;
 use crate::serve::Counters;
-use crate::world::Snapshot;
+use crate::world::{Snapshot, World};
+
+pub use access::{LOCAL, digest_of};
+pub use instruct::{Given, Obeyed};
+pub use order::Order;
+
+use listener::Limits;
+use problem::Problem;
 
 /// Why the admin side cannot start.
 #[derive(Debug, Error)]
@@ -39,10 +72,6 @@ pub struct AdminError {
     address: SocketAddr,
     source: std::io::Error,
 }
-
-pub use instruct::{Given, Obeyed};
-pub use order::Order;
-use order::Problem;
 
 /// What the daemon is asked for.
 #[derive(Debug)]
@@ -57,6 +86,8 @@ pub enum Request {
     Push(Order<Push, bool>),
     /// To drain, disable or force endpoints, or to end that.
     Instruct(Order<Given, Result<Obeyed, Refusal>>),
+    /// To read the configuration again, in somebody's name; done is what came of it.
+    Reload(Order<String, Reload>),
 }
 
 /// What somebody takes from the daemon's view. The daemon's loop stands still meanwhile: a look
@@ -83,51 +114,125 @@ pub struct View<'a> {
     pub snapshot: &'a Arc<Snapshot>,
     /// Health as it stands.
     pub health: &'a HealthTable,
+    /// What happened lately.
+    pub history: &'a History,
+    /// How the last reload ended, if there was one.
+    pub last_reload: Option<&'a Reload>,
     /// What the sockets counted.
     pub counters: &'a Counters,
-    /// Targets without an outcome for too long.
+    /// How many targets are without an outcome for too long.
     pub stalled: usize,
+    /// Which those are.
+    pub stalled_targets: &'a [TargetKey],
     /// Probes this machine could not make since the start.
     pub not_tried: u64,
     /// Since the start.
     pub uptime: Duration,
+    /// When that was.
+    pub started_at: SystemTime,
     /// Configurations that were refused since the start.
     pub reloads_failed: u64,
 }
 
-/// Listens on `address` for as long as the runtime lives; requests go to `daemon`.
+/// What the admin side works with.
+pub struct Connections {
+    /// Whom it asks.
+    pub daemon: mpsc::Sender<Request>,
+    /// What queries are answered from.
+    pub world: Arc<World>,
+    /// Where databases are.
+    pub files: Arc<dyn Files + Send + Sync>,
+    /// What happens, as it happens.
+    pub told: broadcast::Sender<Arc<Event>>,
+}
+
+/// What all requests share.
+#[derive(Clone)]
+struct Desk(Arc<Shared>);
+
+struct Shared {
+    daemon: mpsc::Sender<Request>,
+    world: Arc<World>,
+    files: Arc<dyn Files + Send + Sync>,
+    told: broadcast::Sender<Arc<Event>>,
+    /// The digest of the token of this machine, if there is one.
+    local: Option<Box<[u8; 32]>>,
+    limits: Limits,
+    followers: Arc<Semaphore>,
+    board: events::Board,
+    rates: rates::Rates,
+    databases: explain::Databases,
+}
+
+impl Deref for Desk {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Listens on `admin.listen` for as long as the runtime lives; does nothing where there is none.
+/// Returns where it listens.
 ///
 /// # Errors
 /// When the address cannot be listened on.
 pub fn start(
-    address: SocketAddr,
-    daemon: mpsc::Sender<Request>,
+    connections: Connections,
+    settings: &AdminSettings,
     runtime: &tokio::runtime::Handle,
-) -> Result<(), AdminError> {
+) -> Result<Option<SocketAddr>, AdminError> {
+    let Some(address) = settings.listen else { return Ok(None) };
     let _context = runtime.enter();
     let failed = |source| AdminError { address, source };
     let listener = std::net::TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
+    let path = token_file::path(settings.token_file.as_deref(), local.port());
+    let token = token_file::open(&path, settings.token_file.is_some());
+    match &token {
+        Ok(_) => info!(token_file = %path.display(), "who may read it may give orders"),
+        Err(error) => error!("no token for the people of this machine: {error}"),
+    }
+    if !local.ip().is_loopback() && connections.world.load().catalog.admin_tls.is_none() {
+        warn!(
+            "`admin.listen` is reached from elsewhere, and tokens go there in the clear; add `admin.certificate` and `admin.key`"
+        );
+    }
     info!(address = %local, "admin listens");
-    let routes = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/status", get(status::page))
-        .route("/metrics", get(metrics_page))
-        .route("/failback", order::route(failback::take))
-        .route("/health/{check}/{address}", order::route(push::take))
-        .with_state(daemon);
-    runtime.spawn(async move {
-        if let Err(error) = axum::serve(listener, routes).await {
-            error!(%error, "admin has ended");
-        }
-    });
-    Ok(())
+    let limits = Limits::default();
+    let desk = desk(connections, token.ok().map(|token| digest_of(&token)), limits);
+    runtime.spawn(rates::watch(desk.clone()));
+    runtime.spawn(events::keep(desk.clone()));
+    let world = Arc::clone(&desk.world);
+    runtime.spawn(listener::serve(listener, openapi::routes(desk), world, limits));
+    Ok(Some(local))
 }
 
-async fn metrics_page(State(daemon): State<mpsc::Sender<Request>>) -> Result<Response, Problem> {
-    let text = look(&daemon, metrics::text).await?;
+fn desk(connections: Connections, local: Option<[u8; 32]>, limits: Limits) -> Desk {
+    let Connections { daemon, world, files, told } = connections;
+    Desk(Arc::new(Shared {
+        daemon,
+        world,
+        files,
+        told,
+        local: local.map(Box::new),
+        limits,
+        followers: Arc::new(Semaphore::new(limits.followers)),
+        board: events::Board::default(),
+        rates: rates::Rates::default(),
+        databases: explain::Databases::default(),
+    }))
+}
+
+/// Counters and gauges for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "look",
+    responses((status = OK, body = String, content_type = "text/plain"))
+)]
+async fn metrics_page(State(desk): State<Desk>) -> Result<Response, Problem> {
+    let text = look(&desk.daemon, metrics::text).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
@@ -141,6 +246,6 @@ async fn look<Taken: Send + 'static>(
         // Whoever asked may have gone; that is no matter.
         let _ = sender.send(take(view));
     }));
-    daemon.send(Request::Look(look)).await.map_err(|_| order::stopping())?;
-    taken.await.map_err(|_| order::stopping())
+    daemon.send(Request::Look(look)).await.map_err(|_| Problem::stopping())?;
+    taken.await.map_err(|_| Problem::stopping())
 }

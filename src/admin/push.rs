@@ -1,7 +1,7 @@
-//! `POST /health/CHECK/ADDRESS`: somebody says how a target of an external check is.
+//! `POST /api/v1/health/CHECK/ADDRESS`, and at `/health/...`: somebody says how a target of an external check is.
 //!
 //! ```text
-//! POST /health/batch/192.0.2.10                204
+//! POST /api/v1/health/batch/192.0.2.10         204
 //! Content-Type: application/json
 //! {"state": "down", "reason": "disk full", "ttl_seconds": 60}
 //! ```
@@ -17,15 +17,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
-use super::Request;
-use super::order::{self, Problem};
+use super::order::{self, Shape, give};
+use super::{Desk, Problem, Request};
 use crate::health::{Push, TargetKey};
 
 /// Characters of a reason that are kept.
@@ -34,39 +33,53 @@ const REASON_CHARACTERS: usize = 200;
 /// The longest time a push may hold, in seconds: a day.
 const MAX_TTL_SECONDS: u32 = 24 * 60 * 60;
 
-const SHAPE: &str =
-    "{\"state\": \"up\"} or \"down\", with \"reason\" and \"ttl_seconds\" if need be";
-
-/// What is posted.
-#[derive(Debug, Deserialize)]
+/// How a target is.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Posted {
+#[schema(as = Push)]
+pub(super) struct Posted {
     state: Said,
     /// Kept where the state is `down`.
     #[serde(default)]
     reason: String,
+    /// For so long; then it is as if nothing were said.
     ttl_seconds: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+impl Shape for Posted {
+    const WORDS: &str =
+        "{\"state\": \"up\"} or \"down\", with \"reason\" and \"ttl_seconds\" if need be";
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Said {
     Up,
     Down,
 }
 
+/// Say how a target of an external check is.
+#[utoipa::path(
+    post, path = "/api/v1/health/{check}/{address}", tag = "order", request_body = Posted,
+    params(
+        ("check" = String, Path, description = "The check's name in the configuration."),
+        ("address" = String, Path, description = "`ADDRESS` or `ADDRESS:PORT`."),
+    ),
+    responses(
+        (status = NO_CONTENT, description = "It was taken in."),
+        (status = NOT_FOUND, description = "There is no such target under an external check."),
+    )
+)]
 pub(super) async fn take(
-    State(daemon): State<mpsc::Sender<Request>>,
+    State(desk): State<Desk>,
     path: Result<Path<(String, String)>, PathRejection>,
-    headers: HeaderMap,
-    body: Body,
+    order::Posted(posted): order::Posted<Posted>,
 ) -> Result<StatusCode, Problem> {
-    let posted = order::read(&headers, body, SHAPE).await?;
     let Path((check, address)) =
         path.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let push = push(&check, &address, posted)?;
     let key = push.key.clone();
-    match order::give(&daemon, push, Request::Push).await? {
+    match give(&desk.daemon, push, Request::Push).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => {
             let detail = format!("there is no target `{key}` under an external check");

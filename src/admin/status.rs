@@ -1,170 +1,118 @@
-//! `/status`: what is up and why, as JSON.
+//! `GET /api/v1/status`: the server at a glance.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
-use crate::health::{Health, HealthTable, Silence, Stated, StatedNumber, TargetKey};
+use super::reload::LastReload;
+use super::reply::{Told, moment, seconds};
+use super::{Desk, Problem, look, stated};
+use crate::catalog::Geo;
+use crate::health::{Health, HealthTable};
 
-use super::order::Problem;
-use super::{Request, View};
-
-#[derive(Serialize)]
-struct Status {
+/// The server at a glance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
     version: &'static str,
+    /// How many configurations there have been since the start.
     generation: u64,
-    uptime_seconds: u64,
+    /// What the configuration's file is known by: equal files have equal ones everywhere.
+    config_hash: String,
+    started_at: String,
+    uptime_seconds: f64,
     zones: usize,
     services: usize,
-    stalled_targets: usize,
-    /// What an operator should look at, in words.
+    endpoints: usize,
+    sites: usize,
+    targets: Targets,
+    /// How many are in force.
+    overrides: usize,
+    /// Over the last seconds; null at the start.
+    queries_per_second: Option<f64>,
+    /// Null if there was none since the start.
+    last_reload: Option<LastReload>,
+    geo: Vec<GeoFile>,
+    /// What an operator should look at.
     warnings: Vec<String>,
-    targets: Vec<TargetStatus>,
 }
 
-#[derive(Serialize)]
-struct TargetStatus {
-    target: String,
-    health: Health,
-    since_unix_seconds: u64,
-    last_failure: Option<String>,
-    warning: Option<String>,
-    /// Outcomes in a row that speak against the present health.
-    streak: u16,
-    flaps: u32,
-    held_down_until_unix_seconds: Option<u64>,
-    waiting_for_failback: bool,
-    services: Vec<String>,
-    /// What its check asks for and what came; left out where it does not ask.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    load: Option<Load>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weight: Option<Weight>,
-    /// Why the last passed probe did not bring all of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_reported: Option<String>,
+/// Targets by health, and those not heard of for too long.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = TargetCounts)]
+struct Targets {
+    up: usize,
+    down: usize,
+    unknown: usize,
+    stalled: usize,
 }
 
-/// Shares of a full load, and which are gone by.
-#[derive(Serialize)]
-struct Load {
-    reported: Option<f64>,
-    smoothed: Option<f64>,
-    #[serde(flatten)]
-    freshness: Freshness,
+/// A database that says where clients are.
+#[derive(Debug, Serialize, ToSchema)]
+struct GeoFile {
+    file: String,
+    /// When it was built, as it says itself.
+    built_at: String,
+    age_seconds: f64,
 }
 
-#[derive(Serialize)]
-struct Weight {
-    reported: Option<u32>,
-    #[serde(flatten)]
-    freshness: Freshness,
+/// The server at a glance.
+#[utoipa::path(get, path = "/api/v1/status", tag = "look", responses((status = OK, body = Status)))]
+pub(super) async fn now(State(desk): State<Desk>) -> Result<Told<Status>, Problem> {
+    take(&desk).await.map(Told)
 }
 
-#[derive(Serialize)]
-struct Freshness {
-    /// Since the last report, or since it is asked for.
-    age_seconds: u64,
-    stale: bool,
-}
-
-impl Freshness {
-    fn of<T>(number: &StatedNumber<T>, now: SystemTime) -> Self {
-        Self { age_seconds: number.age(now).as_secs(), stale: number.is_stale() }
-    }
-}
-
-fn load(stated: &Stated, now: SystemTime) -> Option<Load> {
-    stated.load().map(|load| Load {
-        reported: load.last().map(|load| to_thousandth(load.raw())),
-        smoothed: load.last().map(|load| to_thousandth(load.smoothed())),
-        freshness: Freshness::of(load, now),
-    })
-}
-
-fn weight(stated: &Stated, now: SystemTime) -> Option<Weight> {
-    stated.weight().map(|weight| Weight {
-        reported: weight.last().map(|weight| weight.get()),
-        freshness: Freshness::of(weight, now),
-    })
-}
-
-fn to_thousandth(share: f64) -> f64 {
-    (share * 1000.0).round() / 1000.0
-}
-
-/// What targets in service have ceased to say of themselves.
-fn silences(health: &HealthTable, now: SystemTime) -> Vec<String> {
-    let in_service = health.iter().filter(|(_, state)| state.health() != Health::Down);
-    let say = |key: &TargetKey| {
-        let silences = health.stated(key).map(|stated| stated.silences(now)).unwrap_or_default();
-        let say = |(number, age): (Silence, Duration)| {
-            let (number, instead) = number.words();
-            format!("{number} of `{key}` not reported for {} s: {instead}", age.as_secs())
+pub(super) async fn take(desk: &Desk) -> Result<Status, Problem> {
+    let queries_per_second = desk.rates.queries_per_second();
+    let (snapshot, mut status) = look(&desk.daemon, move |view| {
+        let snapshot = Arc::clone(view.snapshot);
+        let catalog = &snapshot.catalog;
+        let now = SystemTime::now();
+        let status = Status {
+            version: env!("CARGO_PKG_VERSION"),
+            generation: snapshot.generation,
+            config_hash: catalog.config_hash.clone(),
+            started_at: moment(view.started_at),
+            uptime_seconds: seconds(view.uptime),
+            zones: catalog.zones.len(),
+            services: catalog.services.len(),
+            endpoints: 0,
+            sites: catalog.sites.len(),
+            targets: Targets { stalled: view.stalled, ..targets(view.health) },
+            overrides: snapshot.overrides.iter().len(),
+            queries_per_second,
+            last_reload: view.last_reload.map(LastReload::of),
+            geo: geo_files(&catalog.geo, now),
+            warnings: stated::warnings(view, now),
         };
-        silences.into_iter().map(say).collect::<Vec<_>>()
-    };
-    in_service.flat_map(|(target, _)| say(target.key())).collect()
+        (snapshot, status)
+    })
+    .await?;
+    let services = &snapshot.catalog.services;
+    status.endpoints = services.iter().map(|entry| entry.steering.endpoints.len()).sum();
+    Ok(status)
 }
 
-/// What an operator should look at: what is not said, and which services that is felt in.
-fn warnings(view: &View<'_>, now: SystemTime) -> Vec<String> {
-    let mut warnings = silences(view.health, now);
-    let felt = |name| format!("service `{name}`: loads are not known, plain weights count");
-    warnings.extend(view.snapshot.lacking_loads().map(felt));
-    warnings
-}
-
-/// `GET /status`.
-pub(super) async fn page(
-    State(daemon): State<mpsc::Sender<Request>>,
-) -> Result<impl IntoResponse, Problem> {
-    let status = super::look(&daemon, take).await?;
-    let json = serde_json::to_string_pretty(&status).expect("texts and numbers are always JSON");
-    Ok(([(header::CONTENT_TYPE, "application/json")], json + "\n"))
-}
-
-fn take(view: &View<'_>) -> Status {
-    let catalog = &view.snapshot.catalog;
-    let now = SystemTime::now();
-    let stated = |key| view.health.stated(key);
-    let targets = view.health.iter().map(|(target, state)| TargetStatus {
-        target: target.key().to_string(),
-        health: state.health(),
-        since_unix_seconds: unix_seconds(state.since()),
-        last_failure: state.last_failure().map(|failure| failure.reason.clone()),
-        warning: state.warning().map(str::to_owned),
-        streak: state.streak(),
-        flaps: state.restraint().flaps(),
-        held_down_until_unix_seconds: state.restraint().held_until().map(unix_seconds),
-        waiting_for_failback: state.restraint().waits_for_failback(),
-        services: catalog
-            .users_of_target
-            .get(target.key())
-            .into_iter()
-            .flatten()
-            .map(|&id| view.snapshot.service(id).steering.name.clone())
-            .collect(),
-        load: stated(target.key()).and_then(|stated| load(stated, now)),
-        weight: stated(target.key()).and_then(|stated| weight(stated, now)),
-        not_reported: stated(target.key()).and_then(Stated::missing).map(str::to_owned),
-    });
-    Status {
-        version: env!("CARGO_PKG_VERSION"),
-        generation: view.snapshot.generation,
-        uptime_seconds: view.uptime.as_secs(),
-        zones: catalog.zones.len(),
-        services: catalog.services.len(),
-        stalled_targets: view.stalled,
-        warnings: warnings(view, now),
-        targets: targets.collect(),
+fn targets(health: &HealthTable) -> Targets {
+    let mut targets = Targets::default();
+    for (_, state) in health.iter() {
+        match state.health() {
+            Health::Up => targets.up += 1,
+            Health::Down => targets.down += 1,
+            Health::Unknown => targets.unknown += 1,
+        }
     }
+    targets
 }
 
-fn unix_seconds(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+fn geo_files(geo: &Geo, now: SystemTime) -> Vec<GeoFile> {
+    let files = geo.databases.iter().zip(&geo.built);
+    let file = |(path, &built): (&std::path::PathBuf, &SystemTime)| GeoFile {
+        file: path.display().to_string(),
+        built_at: moment(built),
+        age_seconds: seconds(now.duration_since(built).unwrap_or_default()).round(),
+    };
+    files.map(file).collect()
 }

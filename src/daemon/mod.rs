@@ -5,6 +5,7 @@
 //! side, the end. Compiling a configuration happens on a thread of its own, so probes are
 //! heard meanwhile, and queries never notice.
 
+mod chronicle;
 mod files;
 mod instance;
 mod ledger;
@@ -36,9 +37,10 @@ use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
 use crate::world::Writer;
 
-use reload::{Compiling, finished, warn_of_zones};
+use chronicle::Chronicle;
+use reload::{Compiling, Waiting, finished, warn_of_zones};
 use signals::Signals;
-use threads::probe_runtime;
+use threads::{admin_runtime, probe_runtime};
 
 use ledger::Ledger;
 
@@ -112,13 +114,17 @@ impl Daemon {
     ) -> Result<(), anyhow::Error> {
         let Self { runtime, config_path, files, catalog, ledger } = self;
         let ledger = overrides::ledger_files(ledger, &catalog.settings.admin);
-        let probes = probe_runtime()?;
-        let (handle, probes_handle) = (runtime.handle().clone(), probes.handle().clone());
+        let (probes, admin) = (probe_runtime()?, admin_runtime()?);
+        let handles = Handles {
+            own: runtime.handle().clone(),
+            probes: probes.handle().clone(),
+            admin: admin.handle().clone(),
+        };
         runtime.block_on(async move {
             let signals = Signals::new()?;
             let (ledger, said) = Ledger::open(ledger, SystemTime::now())?;
             let start = Start { config_path, files, catalog, ledger, said };
-            let server = Server::start(start, &handle, &probes_handle)?;
+            let server = Server::start(start, &handles)?;
             ready(&server.addresses)?;
             server.run(signals).await
         })
@@ -133,6 +139,13 @@ struct Start {
     ledger: Ledger,
     /// The overrides that were in force before.
     said: Overrides,
+}
+
+/// What runs where.
+struct Handles {
+    own: Handle,
+    probes: Handle,
+    admin: Handle,
 }
 
 /// A running server.
@@ -153,12 +166,18 @@ struct Server {
     map_cache: map_cache::MapCache,
     /// A compilation under way, and whether another was asked for meanwhile.
     compiling: Option<Compiling>,
+    compiling_since: Option<Instant>,
     compile_again: bool,
-    stalled: usize,
+    /// Who waits for it, and who for that one.
+    waiting: Waiting,
+    waiting_for_next: Waiting,
+    chronicle: Chronicle,
+    stalled: Vec<TargetKey>,
     /// Probes this machine could not make, and the last such since it was last told.
     not_tried: u64,
     last_not_tried: Option<String>,
     started: Instant,
+    started_at: SystemTime,
     reloads_failed: u64,
 }
 
@@ -182,8 +201,9 @@ impl Answer for Worker {
 }
 
 impl Server {
-    fn start(start: Start, runtime: &Handle, probes: &Handle) -> Result<Self, anyhow::Error> {
+    fn start(start: Start, handles: &Handles) -> Result<Self, anyhow::Error> {
         let Start { config_path, files, catalog, ledger, said } = start;
+        let Handles { own: runtime, probes, admin } = handles;
         let settings = catalog.settings.clone();
         warn_of_zones(&catalog);
         map_cache::MapCache::tell(&catalog);
@@ -210,10 +230,15 @@ impl Server {
             Worker(Engine::new(Arc::clone(&world), Arc::clone(&instance), listener))
         };
         let serving = listeners.start(engine, runtime)?;
-        let (request_sender, requests) = mpsc::channel(16);
-        if let Some(address) = settings.admin.listen {
-            admin::start(address, request_sender, runtime)?;
-        }
+        let chronicle = Chronicle::new();
+        let (daemon, requests) = mpsc::channel(16);
+        let connections = admin::Connections {
+            daemon,
+            world: Arc::clone(writer.world()),
+            files: Arc::clone(&files),
+            told: chronicle.told.clone(),
+        };
+        admin::start(connections, &settings.admin, admin)?;
         Ok(Self {
             config_path,
             files,
@@ -229,11 +254,16 @@ impl Server {
             ledger,
             map_cache,
             compiling: None,
+            compiling_since: None,
             compile_again: false,
-            stalled: 0,
+            waiting: Waiting::new(),
+            waiting_for_next: Waiting::new(),
+            chronicle,
+            stalled: Vec::new(),
             not_tried: 0,
             last_not_tried: None,
             started: Instant::now(),
+            started_at: now,
             reloads_failed: 0,
         })
     }
@@ -270,6 +300,7 @@ impl Server {
                     Request::FailBack(order) => self.fail_back(order),
                     Request::Push(order) => self.take_push(order),
                     Request::Instruct(order) => self.obey(order),
+                    Request::Reload(order) => self.reload(order),
                 },
                 () = self.watcher.changed() => self.compile("a file changed"),
                 _ = housekeeping.tick() => self.keep_house(),
@@ -290,7 +321,9 @@ impl Server {
             debug!(target = %key, result = ?outcome.result, took = ?outcome.took, "probe");
             (key, sequence, outcome)
         });
-        let observed = self.writer.observe(reports, SystemTime::now());
+        let now = SystemTime::now();
+        let observed = self.writer.observe(reports, now);
+        self.chronicle.observe(&observed, &self.writer.world().load().catalog, now);
         for (target, transition) in &observed.transitions {
             info!(
                 %target,
@@ -316,8 +349,7 @@ impl Server {
 
     fn keep_house(&mut self) {
         let stalled = self.prober.pulse().stalled(Instant::now());
-        if stalled.len() != self.stalled {
-            self.stalled = stalled.len();
+        if stalled.len() != self.stalled.len() {
             match stalled.first() {
                 Some(first) => warn!(
                     targets = stalled.len(),
@@ -327,6 +359,7 @@ impl Server {
                 None => info!("all targets are heard of again"),
             }
         }
+        self.stalled.clone_from(&stalled);
         self.writer.note_stalled(stalled);
         tell_lapses(&self.writer.expire(SystemTime::now()));
         if let Some(last) = self.last_not_tried.take() {
@@ -359,10 +392,14 @@ impl Server {
 
     fn show(&self, look: Look) {
         look.at(&admin::View {
-            snapshot: &self.writer.world().load(),
+            snapshot: &self.writer.world().snapshot(),
             health: self.writer.health(),
             counters: &self.serving.counters(),
-            stalled: self.stalled,
+            stalled: self.stalled.len(),
+            stalled_targets: &self.stalled,
+            history: &self.chronicle.history,
+            last_reload: self.chronicle.last_reload.as_ref(),
+            started_at: self.started_at,
             not_tried: self.not_tried,
             uptime: self.started.elapsed(),
             reloads_failed: self.reloads_failed,

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -14,19 +14,36 @@ use tracing::{error, info, warn};
 
 use super::Server;
 use super::threads::{RELOAD_NICENESS, yield_to_others};
+use crate::admin::Order;
 use crate::catalog::{Catalog, Settings};
 use crate::config::{self, Diagnostic, Refused};
+use crate::history::{Mistake, Reload};
 
 /// A compilation under way.
 pub(super) type Compiling = oneshot::Receiver<Result<Catalog, Refused>>;
 
+/// Those who ordered a reload, and when.
+pub(super) type Waiting = Vec<(Order<String, Reload>, Instant)>;
+
 impl Server {
+    /// Somebody has the configuration read again, as it is from now on.
+    pub(super) fn reload(&mut self, order: Order<String, Reload>) {
+        info!(author = %order.what, "a reload is ordered");
+        let waiting = (order, Instant::now());
+        match self.compiling.is_some() {
+            true => self.waiting_for_next.push(waiting),
+            false => self.waiting.push(waiting),
+        }
+        self.compile("an order");
+    }
+
     /// Starts to compile the configuration anew, or remembers to when one is under way.
     pub(super) fn compile(&mut self, why: &str) {
         if self.compiling.is_some() {
             self.compile_again = true;
             return;
         }
+        self.compiling_since = Some(Instant::now());
         info!(why, path = %self.config_path.display(), "reading the configuration again");
         let (path, files) = (self.config_path.clone(), Arc::clone(&self.files));
         let previous = Arc::clone(&self.writer.world().load().catalog);
@@ -38,15 +55,23 @@ impl Server {
         };
         match thread::Builder::new().name("reload".to_owned()).spawn(load) {
             Ok(_) => self.compiling = Some(compiling),
-            Err(error) => error!(%error, "no thread to read it on; the old one stays in force"),
+            Err(error) => {
+                error!(%error, "no thread to read it on; the old one stays in force");
+                let message = format!("no thread to read it on: {error}");
+                let mistake = Mistake::from(Diagnostic::about_file(&self.config_path, message));
+                let before = self.writer.world().load().catalog.config_hash.clone();
+                self.end_reload(Err(vec![mistake]), Vec::new(), before);
+            }
         }
     }
 
     /// Puts a compiled configuration in force, or says what is wrong with it.
     pub(super) async fn install(&mut self, compiled: Result<Catalog, Refused>) {
+        let before = self.writer.world().load().catalog.config_hash.clone();
         match compiled {
             Ok(catalog) => {
-                self.warn_of_restart(&catalog.settings);
+                let mut warnings = self.warn_of_restart(&catalog.settings);
+                warnings.extend(catalog.zones.warnings().into_iter().map(ToString::to_string));
                 warn_of_zones(&catalog);
                 // A file that was not watched yet may have changed since it was read.
                 self.compile_again |= self.watcher.watch(&catalog.files);
@@ -59,6 +84,7 @@ impl Server {
                 }
                 let generation = self.writer.world().load().generation;
                 info!(generation, "the new configuration is in force");
+                self.end_reload(Ok(()), warnings, before);
             }
             Err(refused) => {
                 self.reloads_failed += 1;
@@ -70,16 +96,48 @@ impl Server {
                 let present = Arc::clone(&self.writer.world().load().catalog);
                 let files = [&present.files[..], &refused.files].concat();
                 self.compile_again |= self.watcher.watch(&files);
+                let mistakes = refused.diagnostics.into_iter().map(Mistake::from).collect();
+                self.end_reload(Err(mistakes), Vec::new(), before);
             }
         }
         if std::mem::take(&mut self.compile_again) {
+            self.waiting = std::mem::take(&mut self.waiting_for_next);
             self.compile("something may have changed meanwhile");
         }
     }
 
+    /// Tells what came of a reload; `before` is what the configuration before is known by.
+    fn end_reload(
+        &mut self,
+        result: Result<(), Vec<Mistake>>,
+        warnings: Vec<String>,
+        before: String,
+    ) {
+        let now = Instant::now();
+        let since = self.compiling_since.take().unwrap_or(now);
+        let snapshot = self.writer.world().load();
+        let reload = Reload {
+            at: SystemTime::now(),
+            took: now.duration_since(since),
+            generation: snapshot.generation,
+            config_hash: snapshot.catalog.config_hash.clone(),
+            result,
+            warnings,
+        };
+        drop(snapshot);
+        let author = self.waiting.first().map(|(order, _)| order.what.clone());
+        let file = self.config_path.display().to_string();
+        self.chronicle.add(reload.event(file, before, author));
+        for (order, ordered) in self.waiting.drain(..) {
+            order.answer(Reload { took: now.duration_since(ordered), ..reload.clone() });
+        }
+        self.chronicle.last_reload = Some(reload);
+    }
+
     /// Says what of a new configuration waits for a restart.
-    fn warn_of_restart(&self, new: &Settings) {
+    fn warn_of_restart(&self, new: &Settings) -> Vec<String> {
         let old = &self.started_with;
+        let mut warnings = Vec::new();
         for (key, changed) in [
             ("server.listen", old.listen != new.listen),
             ("server.workers", old.workers != new.workers),
@@ -99,8 +157,18 @@ impl Server {
         ] {
             if changed {
                 warn!(key, "this takes effect at the next start");
+                warnings.push(format!("`{key}` takes effect at the next start"));
             }
         }
+        warnings
+    }
+}
+
+impl From<Diagnostic> for Mistake {
+    fn from(diagnostic: Diagnostic) -> Self {
+        let Diagnostic { file, place, key, message, advice } = diagnostic;
+        let (file, line) = (file.display().to_string(), place.map(|place| place.line));
+        Self { file, line, key, message, advice }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The threads that are not the sockets': two runtimes, and who of them yields to whom.
+//! The threads that are not the sockets': three runtimes, and who of them yields to whom.
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
@@ -8,8 +8,11 @@ use tracing::debug;
 /// haste, and a busy server has no core to spare for it.
 pub(super) const RELOAD_NICENESS: i32 = 10;
 
-/// Gives probes a third of that share.
+/// Gives probes, and the admin interface, a third of that share.
 const PROBE_NICENESS: i32 = 5;
+
+/// What the admin interface may do at a time that takes long, such as reading a database.
+const ADMIN_BLOCKING_THREADS: usize = 4;
 
 /// The runtime everything but the UDP workers runs on.
 ///
@@ -31,6 +34,19 @@ pub(super) fn probe_runtime() -> Result<Runtime, anyhow::Error> {
         .enable_all()
         .build()
         .context("cannot start the runtime of the probes")
+}
+
+/// The runtime the admin interface runs on: one thread of its own, of low priority. Whoever troubles
+/// it is to trouble nobody else.
+pub(super) fn admin_runtime() -> Result<Runtime, anyhow::Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(ADMIN_BLOCKING_THREADS)
+        .thread_name("admin")
+        .on_thread_start(|| yield_to_others(PROBE_NICENESS))
+        .enable_all()
+        .build()
+        .context("cannot start the runtime of the admin interface")
 }
 
 /// Lowers the calling thread's priority below that of the threads that answer.

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::steer::{Assessment, Conditions as _, Fate, Removal, Service};
 
 use super::Setting;
 
 /// One endpoint and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CandidateReport {
     /// Its address, CNAME target or server.
     pub endpoint: String,
@@ -24,6 +25,7 @@ pub struct CandidateReport {
     /// `up`, `down`, `unknown`, or `unchecked`.
     pub health: String,
     /// The step that took it out of the race; nothing if it is in it.
+    #[schema(value_type = Option<String>)]
     pub removed_by: Option<Cow<'static, str>>,
     /// How often it is the first of this client's answers, 0 to 1.
     pub share: f64,
@@ -42,7 +44,7 @@ pub(super) fn candidates(
             site: setting.site_name(endpoint.site).to_owned(),
             weight: endpoint.weight.get(),
             tier: endpoint.tier,
-            admin_state: endpoint.admin.to_string(),
+            admin_state: setting.admin(service, endpoint).to_string(),
             health: match &endpoint.condition {
                 Some(condition) => {
                     condition.status(&|target| setting.target(target)).health.to_string()

@@ -1,6 +1,7 @@
 //! The sites in a client's order, as a policy goes through them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::geo::distances;
 use crate::model::{ClientNet, Coordinates, SiteId};
@@ -9,7 +10,7 @@ use crate::steer::Service;
 use super::setting::{LocationReport, Setting};
 
 /// One site in the client's order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RankedReport {
     /// Its name.
     pub site: String,
@@ -24,7 +25,7 @@ pub struct RankedReport {
 }
 
 /// What gives a site its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RankedBy {
     /// A rule of a geo map.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::engine::client_of;
 use crate::model::{ClientNet, LookupName, RecordType, WireName};
@@ -16,7 +17,8 @@ use super::setting::{LocationReport, Setting};
 use super::{Client, ExplainError};
 
 /// One explanation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Explanation)]
 pub struct Report {
     /// What was asked for.
     pub name: String,
@@ -37,6 +39,7 @@ pub struct Report {
     /// How it decides.
     pub policy: Option<String>,
     /// Where health comes from, in words.
+    #[schema(value_type = String)]
     pub health_source: Cow<'static, str>,
     /// Which rule of a geo map the client falls under.
     pub rule: Option<String>,
@@ -57,6 +60,7 @@ pub struct Report {
     /// Bits of the client's address that the answer holds for (RFC 7871).
     pub scope: u8,
     /// Where the decision was an alias of ours: what that leads to.
+    #[schema(no_recursion)]
     pub next: Option<Box<Report>>,
 }
 

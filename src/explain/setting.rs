@@ -2,14 +2,19 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::catalog::{Catalog, ServiceEntry};
 use crate::geo::{Database, OverrideTarget};
 use crate::health::{Condition, Health, HealthTable, Saved, TargetStatus};
-use crate::model::{ClientNet, EndpointTarget, Family, Files, ServiceId, SiteId, TargetId};
+use crate::model::{
+    AdminState, ClientNet, EndpointTarget, Family, Files, ServiceId, SiteId, TargetId,
+};
+use crate::overrides::{Named, Overrides};
 use crate::steer::{self, Conditions, Endpoint};
 
 use super::ExplainError;
@@ -22,6 +27,8 @@ const TAKEN_DOWN: TargetId = TargetId(u32::MAX);
 pub struct Known {
     /// By [`TargetId`].
     statuses: Vec<TargetStatus>,
+    /// What people say over the configuration.
+    overrides: Arc<Overrides>,
     source: &'static str,
 }
 
@@ -44,12 +51,12 @@ impl Known {
                 *status = TargetStatus::of(Health::Up, false);
             }
         }
-        Self { statuses, source }
+        Self { statuses, overrides: Arc::default(), source }
     }
 
     /// What the server that runs a configuration goes by at this moment.
-    pub fn live(catalog: &Catalog, health: &HealthTable) -> Self {
-        Self { statuses: statuses(catalog, health), source: "live" }
+    pub fn live(catalog: &Catalog, health: &HealthTable, overrides: Arc<Overrides>) -> Self {
+        Self { statuses: statuses(catalog, health), overrides, source: "live" }
     }
 }
 
@@ -69,7 +76,7 @@ pub struct Setting<'c> {
 }
 
 /// Where the client is, and who says so.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LocationReport {
     /// In degrees, north is positive.
     pub latitude: f64,
@@ -212,5 +219,11 @@ impl Conditions for Setting<'_> {
     fn service(&self, service: ServiceId, family: Family) -> TargetStatus {
         let service = self.with_down(&self.catalog.services[service.0 as usize]);
         steer::stand(&service, family, self).status()
+    }
+
+    fn admin(&self, service: &steer::Service, endpoint: &Endpoint) -> AdminState {
+        let site = self.site_name(endpoint.site);
+        let named = Named { site, service: &service.name, target: &endpoint.target };
+        self.known.overrides.state(&named, endpoint.admin)
     }
 }

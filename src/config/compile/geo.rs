@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::catalog::{Catalog, Geo, MapCache};
 use crate::config::source::Spanned;
@@ -68,6 +69,10 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
         true => Vec::new(),
         false => open_databases(&spec.geoip.databases, files, work)?,
     };
+    let built = match before {
+        Some(before) if opened.is_empty() => before.built.clone(),
+        _ => opened.iter().map(built_at).collect(),
+    };
     let overrides = match before {
         Some(before) if has_all => before.overrides.clone(),
         None if has_all && cache.as_ref().is_some_and(|cache| cache.taken > 0) => {
@@ -85,7 +90,11 @@ pub(super) fn compile(spec: &Spec, work: &mut Work<'_>, previous: Option<&Catalo
     };
     let completed = client_maps::complete(&mut client_maps, &wanted_clients, &opened);
     completed.map_err(|error| report(&error, spec, work)).ok()?;
-    Some(Geo { overrides, databases, fingerprint, maps, client_maps, cache })
+    Some(Geo { overrides, databases, built, fingerprint, maps, client_maps, cache })
+}
+
+fn built_at(database: &Database) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(database.build_epoch_seconds())
 }
 
 /// Takes what maps the cache file has; a file that is missing has none.
