@@ -24,10 +24,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["model", "geo", "guard", "health", "tally", "zone", "steer", "wire", "catalog"]),
     ("world", &["model", "health", "overrides", "steer", "catalog"]),
     ("engine", &["model", "guard", "tally", "zone", "steer", "wire", "catalog", "world"]),
-    ("explain", &["model", "geo", "health", "zone", "steer", "wire", "catalog", "engine"]),
+    (
+        "explain",
+        &["model", "geo", "health", "overrides", "zone", "steer", "wire", "catalog", "engine"],
+    ),
     ("serve", &["model", "tally"]),
     ("probe", &["health"]),
-    ("admin", &["health", "overrides", "world", "serve"]),
+    (
+        "admin",
+        &[
+            "model",
+            "geo",
+            "health",
+            "overrides",
+            "history",
+            "steer",
+            "catalog",
+            "world",
+            "explain",
+            "serve",
+        ],
+    ),
     (
         "daemon",
         &[
@@ -35,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "health",
             "overrides",
             "tally",
+            "history",
             "wire",
             "catalog",
             "config",

@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Details, Problem};
 use super::{
-    __path_metrics_page, Desk, access, events, explain, failback, history, metrics_page, overrides,
-    push, reload, services, sites, status, status_page, targets, zones,
+    __path_metrics_page, Desk, access, events, explain, failback, history, instruct, metrics_page,
+    overrides, push, reload, services, sites, status, status_page, targets, zones,
 };
 
 /// Where the document is.
@@ -36,6 +36,11 @@ fn described() -> (Router<Desk>, OpenApi) {
         .routes(routes!(targets::some))
         .routes(routes!(zones::some))
         .routes(routes!(overrides::all))
+        .routes(routes!(instruct::drain))
+        .routes(routes!(instruct::undrain))
+        .routes(routes!(instruct::disable))
+        .routes(routes!(instruct::enable))
+        .routes(routes!(instruct::force))
         .routes(routes!(history::some))
         .routes(routes!(explain::one))
         .routes(routes!(events::follow))

@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 use crate::catalog::Catalog;
 use crate::health::TargetKey;
 use crate::history::{Event, History, MAX_NAMED, Reload};
-use crate::model::TargetId;
-use crate::world::Observed;
+use crate::model::{AdminState, TargetId};
+use crate::world::{AdminChange, Observed};
 
 /// Events that one who listens may be behind; then it misses some.
 const TOLD: usize = 1024;
@@ -35,6 +35,28 @@ impl Chronicle {
         self.history.add(Arc::clone(&event));
         // Often nobody listens.
         let _ = self.told.send(event);
+    }
+
+    /// Takes in a person's word about endpoints, or the end of one: what they are now, unless they
+    /// are different things, and whom that changes.
+    pub(super) fn override_changed(&mut self, event: Event, changes: &[AdminChange]) {
+        let words = |of: fn(&AdminChange) -> AdminState| {
+            let mut words = changes.iter().map(of);
+            let first = words.next()?;
+            words.all(|word| word == first).then(|| first.to_string())
+        };
+        let sites: BTreeSet<&str> = changes.iter().map(|change| &*change.site).collect();
+        let services: BTreeSet<&str> =
+            changes.iter().filter_map(|change| Some(change.id.split_once('/')?.0)).collect();
+        let some =
+            |names: BTreeSet<&str>| names.into_iter().take(MAX_NAMED).map(str::to_owned).collect();
+        self.add(Event {
+            from: words(|change| change.from),
+            to: words(|change| change.to),
+            sites: some(sites),
+            services: some(services),
+            ..event
+        });
     }
 
     /// Takes in what probes changed.

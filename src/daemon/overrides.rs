@@ -12,6 +12,7 @@ use super::Server;
 use super::ledger::{Entry, LedgerFiles};
 use crate::admin::{Given, Obeyed, Order};
 use crate::catalog::AdminSettings;
+use crate::history::Event;
 use crate::overrides::{Override, Refusal};
 use crate::world::{self, AdminChange};
 
@@ -73,6 +74,13 @@ impl Server {
             reason = %instruction.reason,
             "done"
         );
+        let reason = match instruction.reason.trim() {
+            "" => action.to_owned(),
+            reason => format!("{action}: {reason}"),
+        };
+        let (at, author) = (instruction.at, &instruction.author);
+        let event = Event::of_override(at, selector.to_string(), reason, author);
+        self.chronicle.override_changed(event, changes);
         let line = line.changing(removed, changes);
         let in_force = &self.writer.world().load().overrides;
         let written = self.ledger.write(Some(in_force), line);
@@ -96,6 +104,12 @@ impl Server {
                 .because(&said.reason, said.expires_at)
                 .changing(std::slice::from_ref(said), changes)
         };
+        for (said, changes) in others.iter().map(|said| (said, &[][..])).chain([(last, &*changes)])
+        {
+            let reason = format!("expired: {}", said.reason);
+            let event = Event::of_override(now, said.selector.to_string(), reason, &said.author);
+            self.chronicle.override_changed(event, changes);
+        }
         // Nobody waits for these; what cannot be written is in the log.
         for said in others {
             drop(self.ledger.write(None, line(said, &[])));

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::Server;
+use super::ledger::Entry;
 use super::threads::{RELOAD_NICENESS, yield_to_others};
 use crate::admin::Order;
 use crate::catalog::{Catalog, Settings};
@@ -127,8 +128,14 @@ impl Server {
         drop(snapshot);
         let author = self.waiting.first().map(|(order, _)| order.what.clone());
         let file = self.config_path.display().to_string();
-        self.chronicle.add(reload.event(file, before, author));
+        self.chronicle.add(reload.event(file.clone(), before, author));
         for (order, ordered) in self.waiting.drain(..) {
+            let result = match &reload.result {
+                Ok(()) => "done".to_owned(),
+                Err(mistakes) => format!("refused: {} errors", mistakes.len()),
+            };
+            let line = Entry::new(reload.at, &order.what, "reload", &file).with_result(result);
+            drop(self.ledger.write(None, line));
             order.answer(Reload { took: now.duration_since(ordered), ..reload.clone() });
         }
         self.chronicle.last_reload = Some(reload);

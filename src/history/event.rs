@@ -84,6 +84,12 @@ impl Event {
         Self { to, reason, ..Self::new(at, Kind::Warning, target.to_string()) }
     }
 
+    /// A person has said something about endpoints, or it has ended.
+    pub fn of_override(at: SystemTime, selector: String, reason: String, author: &str) -> Self {
+        let author = Some(author.to_owned());
+        Self { reason, author, ..Self::new(at, Kind::Override, selector) }
+    }
+
     /// Whether a glob means what it is about, or a site or service that it names.
     pub fn is_meant(&self, glob: &Glob) -> bool {
         let mut names = self.sites.iter().chain(&self.services);
