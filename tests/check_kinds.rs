@@ -26,7 +26,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 struct World {
     server: Server,
     admin: SocketAddr,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl World {
@@ -38,7 +38,7 @@ impl World {
             })
             .collect();
         let config = format!(
-            "{}[admin]\nlisten = \"127.0.0.1:0\"\n[site.one]\n\
+            "{}[admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"admin.token\"\n[site.one]\n\
              [check.kind]\ninterval = \"100ms\"\nfall = 1\nrise = 1\n{check}\n\
              [service.www]\nnames = [\"www.example.com\"]\npolicy = \"round-robin\"\n\
              check = \"kind\"\nmax_answers = 9\nall_down = \"nodata\"\nendpoints = [{}]\n",
@@ -48,7 +48,7 @@ impl World {
         folder.write("meridian.toml", &config);
         let mut server = Server::start(&folder);
         let admin = server.wait_for_address("admin listens");
-        Self { server, admin, _folder: folder }
+        Self { server, admin, folder }
     }
 
     /// The last numbers of the addresses answered.
@@ -232,7 +232,8 @@ impl World {
     /// What comes of a push.
     fn push(&self, target: &str, headers: &str, body: &str) -> (u16, Value) {
         let request = format!("POST /health/{target}");
-        let (head, body) = common::http(self.admin, &request, headers, body);
+        let headers = self.folder.bearer() + headers;
+        let (head, body) = common::http(self.admin, &request, &headers, body);
         (common::http_status(&head), serde_json::from_str(&body).unwrap_or_default())
     }
 }

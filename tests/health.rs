@@ -274,7 +274,7 @@ fn the_admin_pages_show_what_is_down_and_why() {
     backends[2].set(Mood::Hangs);
     let probes = backends.each_ref().map(|backend| backend.address);
     let folder = Folder::with_config(&format!(
-        "[admin]\nlisten = \"127.0.0.1:0\"\n{CHECK}{}",
+        "[admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"admin.token\"\n{CHECK}{}",
         services(&probes, &POLICIES)
     ));
     let mut server = Server::start(&folder);
@@ -338,7 +338,7 @@ impl Cautious {
         let services = services(&probes, &["round-robin"]);
         let service = services.replace("check =", "ttl = { min = 7, max = 60 }\ncheck =");
         let folder = Folder::with_config(&format!(
-            "[admin]\nlisten = \"127.0.0.1:0\"\n[health]\nstate_file = \"health.state\"\n\
+            "[admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"admin.token\"\n[health]\nstate_file = \"health.state\"\n\
              {check}{service}"
         ));
         let mut server = Server::start(&folder);
@@ -351,6 +351,11 @@ impl Cautious {
     fn wait_for_probes(&self, n: usize) {
         let until = self.backends[0].requests() + n + 1;
         eventually("it is probed", || self.backends[0].requests() >= until);
+    }
+
+    /// What comes of an order by somebody who may give it.
+    fn order(&self, request: &str, fields: &str, body: &str) -> (String, String) {
+        http(self.admin, request, &(self.folder.bearer() + fields), body)
     }
 
     /// What `/status` says of the first back end.
@@ -433,7 +438,7 @@ fn a_manual_failback_waits_for_a_person_over_a_restart() {
     let key = world.status()["target"].as_str().unwrap().to_owned();
     let order = format!("{{\"target\": \"{key}\"}}");
     let post = |fields: &str, body: &str| {
-        let (head, body) = http(world.admin, "POST /failback", fields, body);
+        let (head, body) = world.order("POST /failback", fields, body);
         (http_status(&head), serde_json::from_str::<Value>(&body).unwrap())
     };
     let done = serde_json::json!({ "failed_back": [key] });
@@ -443,7 +448,7 @@ fn a_manual_failback_waits_for_a_person_over_a_restart() {
     assert_eq!(rotation(&world.server), [host(0), host(1)]);
     assert_eq!(world.status()["waiting_for_failback"], false);
     // Now nobody waits any more.
-    let post = |body: &str| http_status(&http(world.admin, "POST /failback", JSON, body).0);
+    let post = |body: &str| http_status(&world.order("POST /failback", JSON, body).0);
     assert_eq!(post(&order), 409);
     assert_eq!(post("{\"target\": \"web *\"}"), 409);
 }
@@ -469,7 +474,7 @@ fn an_order_that_is_none_is_refused_with_a_reason() {
         ("GET", "", "", 405),
         ("PUT", JSON, good, 405),
     ] {
-        let (head, answer) = http(world.admin, &format!("{request} /failback"), fields, body);
+        let (head, answer) = world.order(&format!("{request} /failback"), fields, body);
         assert_eq!(http_status(&head), status, "{request} {fields} {body}: {answer}");
         assert!(head.contains("content-type: application/problem+json"), "{head}");
         let problem: Value = serde_json::from_str(&answer).unwrap();

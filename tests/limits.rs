@@ -25,7 +25,7 @@ fn folder(server: &str, more: &str) -> Folder {
     let config = format!(
         "[server]\nworkers = 2\nwatch_files = false\n{server}\n\
          [[zone]]\nname = \"example.com\"\nfile = \"example.com.zone\"\n\
-         [admin]\nlisten = \"127.0.0.1:0\"\n{more}\n"
+         [admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"admin.token\"\n{more}\n"
     );
     let zone = format!("{ZONE_HEAD}{RECORDS}");
     Folder::new(&[("meridian.toml", &config), ("example.com.zone", &zone)])

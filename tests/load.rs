@@ -31,7 +31,7 @@ impl World {
     fn start_with(probes: [SocketAddr; 2], check: &str, keys: &str) -> Self {
         let [one, two] = probes;
         let folder = Folder::with_config(&format!(
-            "[admin]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"debug\"\n[site.one]\n[site.two]\n\
+            "[admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"admin.token\"\n[log]\nlevel = \"debug\"\n[site.one]\n[site.two]\n\
              [check.web]\ntype = \"http\"\ninterval = \"200ms\"\ntimeout = \"1s\"\n{check}\n\
              [service.www]\nnames = [\"www.example.com\"]\n{keys}\ncheck = \"web\"\n\
              endpoints = [\n\

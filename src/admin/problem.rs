@@ -18,7 +18,7 @@ pub(super) struct Problem {
     detail: String,
     mistakes: Vec<Mistake>,
     /// A header that belongs to the status.
-    field: Option<(header::HeaderName, HeaderValue)>,
+    field: Option<(header::HeaderName, &'static str)>,
 }
 
 /// Problem details (RFC 9457).
@@ -81,7 +81,7 @@ impl Problem {
     /// This problem with a header that belongs to it.
     #[must_use]
     pub(super) fn with(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.field = Some((name, HeaderValue::from_static(value)));
+        self.field = Some((name, value));
         self
     }
 }
@@ -96,7 +96,9 @@ impl IntoResponse for Problem {
         };
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, content_type, json(&details)).into_response();
-        response.headers_mut().extend(self.field);
+        if let Some((name, value)) = self.field {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         response
     }
 }

@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod import;
 mod serve;
+mod token;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Import(import::Import),
+    Token(token::Token),
 }
 
 /// Where the configuration is.
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Import(import) => import.run(),
+        Command::Token(token) => token.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,6 +33,9 @@ $TTL 300
 ns1.example.com. A 192.0.2.53
 ";
 
+/// An admin listener on a free port, its token in the folder of the configuration.
+pub const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"admin.token\"\n";
+
 /// A folder with files, gone with the value.
 pub struct Folder(TempDir);
 
@@ -60,6 +63,11 @@ impl Folder {
 
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The header that shows the token of a server with [`ADMIN`] in its configuration.
+    pub fn bearer(&self) -> String {
+        format!("Authorization: Bearer {}\r\n", self.read("admin.token").trim())
     }
 
     pub fn directory(&self) -> &Path {
