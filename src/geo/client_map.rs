@@ -203,6 +203,11 @@ impl ClientMap {
         }
     }
 
+    /// Where what it says changes; the values stand for what it says.
+    pub fn cuts(&self) -> &AddressCuts {
+        &self.cuts
+    }
+
     /// Between how many cuts the clients of both families lie.
     pub fn network_count(&self) -> usize {
         self.cuts.count()

@@ -42,6 +42,7 @@ struct Leaf<K> {
 /// The step an address is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step<K> {
+    /// What holds for all of it.
     pub value: u32,
     /// Its lowest address.
     pub start: K,
@@ -200,6 +201,7 @@ impl<K: AddressBits> Cuts<K> {
 /// A value for every address of both families, made for being looked up.
 #[derive(Debug)]
 pub struct AddressCuts {
+    /// Of addresses.
     pub v4: Cuts<u32>,
     /// Of networks of 64 bits.
     pub v6: Cuts<u64>,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::geo::latency::LatencyMap;
-use crate::geo::{ClientMap, GeoMap, RankingSpec};
+use crate::geo::{AddressCuts, ClientMap, GeoMap, RankingSpec};
 use crate::model::{
     ClientNet, EndpointTarget, Family, Prefix, RecordType, Server, ServiceId, SiteId, TtlRange,
     WireName,
@@ -289,6 +289,15 @@ impl Service {
     /// The client lists that hold a client: what [`assess`](super::assess()) asks for.
     pub fn lists_of(&self, client: ClientNet) -> u64 {
         self.views.as_ref().map_or(0, |views| views.lists(views.lookup(client.address).class))
+    }
+
+    /// All that a decision reads of where a client is: clients between the same cuts of each of
+    /// these maps, and with the same prefix where that is hashed, are decided alike.
+    pub fn maps(&self) -> impl Iterator<Item = &AddressCuts> {
+        let near = self.geography.iter().map(|geography| geography.map.cuts());
+        let rules = self.site_rules.iter().map(|rules| rules.map.cuts());
+        let measured = self.latency.iter().map(|map| map.cuts());
+        near.chain(rules).chain(measured).chain(self.views.iter().map(|views| views.cuts()))
     }
 
     /// The place of an endpoint's site among the sites.
