@@ -13,8 +13,8 @@
 //! writer: from a configuration that [`config`] compiled to a [`catalog`], and from the
 //! outcomes of [`probe`]s, which [`health`] turns into up and down. [`daemon`] ties the
 //! rooms together; [`cli`] is what people type, and [`explain`] tells them what a client would
-//! get. Apart from all that, [`import`] makes of
-//! another system's configuration one for [`config`] to read.
+//! get. [`forecast`] compares two catalogs, or two states of health, before they are so. Apart from
+//! all that, [`import`] makes of another system's configuration one for [`config`] to read.
 //!
 //! A room uses only rooms below its own; `tests/architecture.rs` holds the arrows.
 
@@ -37,6 +37,7 @@ pub mod wire;
 pub mod catalog;
 
 pub mod config;
+pub mod forecast;
 pub mod world;
 
 pub mod engine;

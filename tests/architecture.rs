@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "explain",
         &["model", "geo", "health", "overrides", "zone", "steer", "wire", "catalog", "engine"],
     ),
+    ("forecast", &["model", "geo", "health", "steer", "catalog"]),
     ("serve", &["model", "tally"]),
     ("probe", &["health"]),
     (
@@ -63,7 +64,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admin",
         ],
     ),
-    ("cli", &["model", "import", "catalog", "config", "explain", "daemon"]),
+    (
+        "cli",
+        &["model", "geo", "import", "catalog", "config", "explain", "forecast", "admin", "daemon"],
+    ),
 ];
 
 /// Rooms that decide and compute: no runtime, no socket, no file, no clock of their own.
@@ -82,6 +86,7 @@ const PURE: &[&str] = &[
     "config",
     "engine",
     "explain",
+    "forecast",
 ];
 
 /// What a pure room must not name.

@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod explain;
 mod import;
+mod plan;
 mod serve;
 mod token;
 
@@ -36,6 +37,7 @@ Start here:
   meridian serve -c meridian.toml              answer queries
   meridian explain www.example.com --client 203.0.113.9
                                                what that client would get, and why
+  meridian plan meridian.toml new.toml         who would move, before it is so
   meridian import nginx nginx.conf -o DIR      the configuration of another system as one of this")]
 struct Cli {
     #[command(subcommand)]
@@ -50,6 +52,7 @@ enum Command {
     Explain(explain::Explain),
     Import(import::Import),
     Token(token::Token),
+    Plan(Box<plan::Plan>),
 }
 
 /// Where the configuration is.
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Import(import) => import.run(),
         Command::Token(token) => token.run(),
+        Command::Plan(plan) => plan.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,12 +112,15 @@ struct Said;
 
 /// Compiles a configuration, or says on stderr everything that is wrong with it.
 fn load(path: &Path, files: &dyn Files) -> Result<Catalog, anyhow::Error> {
-    config::load(path, files, None).map_err(|refused| {
-        let dress = match std::io::stderr().is_terminal() {
-            true => config::Dress::Ansi,
-            false => config::Dress::Plain,
-        };
-        eprint!("{}", refused.diagnostics.render(dress));
-        Said.into()
-    })
+    config::load(path, files, None).map_err(|error| refused(&error.diagnostics))
+}
+
+/// Says on stderr everything that is wrong with a configuration.
+fn refused(diagnostics: &config::Diagnostics) -> anyhow::Error {
+    let dress = match std::io::stderr().is_terminal() {
+        true => config::Dress::Ansi,
+        false => config::Dress::Plain,
+    };
+    eprint!("{}", diagnostics.render(dress));
+    Said.into()
 }

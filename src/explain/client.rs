@@ -3,11 +3,24 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::catalog::Catalog;
+use crate::engine::client_of;
+use crate::model::ClientNet;
+use crate::wire::ClientSubnet;
+
 /// An address and how many of its bits are known: `203.0.113.9`, `2001:db8::/48`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Client {
     pub(super) address: IpAddr,
     pub(super) length: u8,
+}
+
+impl Client {
+    /// Whom a query with this Client Subnet is decided for, and how many bits lie in front of an
+    /// embedded IPv4 address.
+    pub fn decided_for(self, catalog: &Catalog) -> (ClientNet, u8) {
+        client_of(Some(&ClientSubnet::new(self.address, self.length)), self.address, catalog)
+    }
 }
 
 impl FromStr for Client {

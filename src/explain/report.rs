@@ -6,9 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::client_of;
 use crate::model::{ClientNet, LookupName, RecordType, WireName};
-use crate::wire::ClientSubnet;
 
 use super::candidates::CandidateReport;
 use super::find::{End, find};
@@ -72,8 +70,7 @@ impl Report {
         qtype: RecordType,
         client: Client,
     ) -> Result<Self, ExplainError> {
-        let subnet = ClientSubnet::new(client.address, client.length);
-        let (net, offset) = client_of(Some(&subnet), client.address, setting.catalog());
+        let (net, offset) = client.decided_for(setting.catalog());
         let mut report = Self::of_one(setting, name, qtype, client, net)?;
         report.follow(setting, qtype, client, net, &mut vec![name.clone()])?;
         report.claim(net, offset);

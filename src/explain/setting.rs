@@ -54,6 +54,16 @@ impl Known {
         Self { statuses, overrides: Arc::default(), source }
     }
 
+    /// What is known of a target.
+    pub fn status(&self, target: TargetId) -> Option<TargetStatus> {
+        self.statuses.get(target.0 as usize).copied()
+    }
+
+    /// Where that is from, for people.
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
+
     /// What the server that runs a configuration goes by at this moment.
     pub fn live(catalog: &Catalog, health: &HealthTable, overrides: Arc<Overrides>) -> Self {
         Self { statuses: statuses(catalog, health), overrides, source: "live" }
@@ -211,7 +221,7 @@ impl<'c> Setting<'c> {
 
 impl Conditions for Setting<'_> {
     fn target(&self, target: TargetId) -> TargetStatus {
-        let known = self.known.statuses.get(target.0 as usize).copied();
+        let known = self.known.status(target);
         // The only target that nothing is known of is the one that stands for what is down.
         known.unwrap_or(TargetStatus::of(Health::Down, false))
     }

@@ -26,6 +26,8 @@ pub struct Site {
     pub name: String,
     /// Where it is; needed by policies that measure distance.
     pub location: Option<Coordinates>,
+    /// The most that it can take, in the unit of whoever says so; forecasts compare.
+    pub max_demand: Option<f64>,
 }
 
 /// How much of the traffic an endpoint takes; 0 is standby.

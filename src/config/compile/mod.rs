@@ -105,7 +105,11 @@ fn compile(
         sites: spec
             .sites
             .iter()
-            .map(|site| Site { name: site.name.value.clone(), location: site.location })
+            .map(|site| Site {
+                name: site.name.value.clone(),
+                location: site.location,
+                max_demand: site.max_demand,
+            })
             .collect(),
         services: compiled.services,
         targets: compiled.targets,

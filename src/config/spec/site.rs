@@ -4,9 +4,12 @@ use super::clients::Clients;
 use crate::config::problem::Problem;
 use crate::config::source::Spanned;
 use crate::config::table::{Read, Table, Value};
-use crate::config::value::{admin_state, all, coordinates, word};
+use crate::config::value::{admin_state, all, coordinates, number, word};
 use crate::geo::Selector;
 use crate::model::{AdminState, Coordinates, SiteId};
+
+/// No site takes more of anything.
+const MAX_DEMAND: f64 = 1e15;
 
 /// One site.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +20,8 @@ pub struct SiteSpec {
     pub location: Option<Coordinates>,
     /// What a person says about all its endpoints.
     pub admin_state: AdminState,
+    /// The most that it can take, in any unit.
+    pub max_demand: Option<f64>,
     /// For whom alone it is there; `None` is everybody.
     pub clients: Option<Vec<Selector>>,
 }
@@ -78,7 +83,14 @@ impl Sites {
 fn read_site(name: Spanned<String>, mut table: Table<'_>, clients: &Clients) -> Read<SiteSpec> {
     let location = table.optional("location", coordinates);
     let admin_state = table.or("admin_state", AdminState::Enabled, admin_state);
+    let max_demand = table.optional("max_demand", number(0.0..=MAX_DEMAND));
     let clients = table.optional("clients", |value| clients.selectors(value));
     table.finish()?;
-    Ok(SiteSpec { name, location: location?, admin_state: admin_state?, clients: clients? })
+    Ok(SiteSpec {
+        name,
+        location: location?,
+        admin_state: admin_state?,
+        max_demand: max_demand?,
+        clients: clients?,
+    })
 }
