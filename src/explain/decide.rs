@@ -104,7 +104,7 @@ pub(super) fn see(
     let mut picks = Picks::default();
     let mut dice = FirstTurn;
     let decision = steer::decide(service, standing, family, &client, name, &mut dice, &mut picks);
-    let shares = steer::shares(service, standing, family, client, name);
+    let shares = steer::shares(service, standing, client, name);
     Seen { assessment, decision, picks, shares }
 }
 

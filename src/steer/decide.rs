@@ -68,46 +68,7 @@ pub fn decide(
     dice: &mut impl Dice,
     picks: &mut Picks,
 ) -> Decision {
-    let seen = seen_by(service, standing, client);
-    decide_as(&Asked { service, family, client, name }, seen, dice, picks)
-}
-
-/// What is asked, and by whom.
-pub(super) struct Asked<'a> {
-    pub(super) service: &'a Service,
-    pub(super) family: Family,
-    pub(super) client: &'a ClientNet,
-    pub(super) name: &'a [u8],
-}
-
-/// What a client sees.
-#[derive(Clone, Copy)]
-pub(super) struct Seen<'s> {
-    pub(super) standing: &'s Standing,
-    /// The bits of its address that tell that.
-    bits_read: u8,
-    /// The turn counters of all who see the same. Were they shared with others, two clients that
-    /// ask in turn would each see every other number.
-    first_slot: usize,
-}
-
-impl<'s> Seen<'s> {
-    /// Another standing, seen by the same client.
-    pub(super) fn with(self, standing: &'s Standing) -> Self {
-        Self { standing, ..self }
-    }
-}
-
-/// Chooses from what a client sees.
-#[inline]
-pub(super) fn decide_as(
-    asked: &Asked<'_>,
-    seen: Seen<'_>,
-    dice: &mut impl Dice,
-    picks: &mut Picks,
-) -> Decision {
-    let &Asked { service, family, client, name } = asked;
-    let Seen { standing, mut bits_read, first_slot } = seen;
+    let Seen { standing, mut bits_read, first_slot } = seen_by(service, standing, client);
     let slot = first_slot + service.turn_slot(family);
     picks.clear();
     let outcome = match &standing.verdict {
@@ -133,7 +94,18 @@ pub(super) fn decide_as(
     Decision { outcome, ttl: standing.ttl, scope: bits_read, reason: standing.reason }
 }
 
+/// What a client sees.
+pub(super) struct Seen<'s> {
+    pub(super) standing: &'s Standing,
+    /// The bits of its address that tell that.
+    bits_read: u8,
+    /// The turn counters of all who see the same. Were they shared with others, two clients that
+    /// ask in turn would each see every other number.
+    first_slot: usize,
+}
+
 /// What a client sees of a service.
+#[inline]
 pub(super) fn seen_by<'s>(
     service: &Service,
     standing: &'s Standing,

@@ -49,8 +49,9 @@ impl<D: Dice> Draw<'_, D> {
         self.pick(service.inner_policy(), &site.endpoints);
     }
 
+    /// Picks from a field by a policy.
     #[inline]
-    fn pick(&mut self, policy: Policy, field: &Field) {
+    pub(super) fn pick(&mut self, policy: Policy, field: &Field) {
         // Where the client counts a scope is claimed though only one contestant is left: it must
         // not overlap, in caches, with those claimed before and after.
         if self.service.goes_by_prefix(policy) {

@@ -90,14 +90,6 @@ impl Pool {
         })
     }
 
-    /// The same without a tier in waiting.
-    #[must_use]
-    pub(super) fn alone(&self) -> Self {
-        let mut alone = self.clone();
-        alone.trickle = None;
-        alone
-    }
-
     /// Where a site stands in [`Pool::by_site`], if it is still in the race.
     pub fn place_of(&self, site: SiteId) -> Option<u16> {
         let at = self.places.binary_search_by_key(&site, |(site, _)| *site).ok()?;
