@@ -176,7 +176,7 @@ impl Responder {
             ecs,
             truncated: writer.is_truncated(),
             reason: decided.map(|(_, decision)| decision.reason as usize),
-            unknown_location: false,
+            unknown_location: decided.is_some_and(|(_, decision)| decision.is_unplaced),
         });
         match unknown_key {
             Some(key) => writer.finish_unknown_key(answered, key),

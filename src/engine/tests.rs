@@ -195,3 +195,116 @@ fn a_wildcard_answers_with_its_ns_and_dname() {
         assert_eq!(reply.metadata.authoritative, authoritative, "{name} {rtype}");
     }
 }
+
+/// What the engine counts of queries of each kind.
+#[test]
+fn every_query_is_counted_by_what_it_was_and_what_became_of_it() {
+    use crate::steer::Reason;
+    use crate::tally::{Dropped, NO_ZONE, QueryKey, TypeLabel};
+
+    let services = "[geoip]\ndatabases = [\"country.mmdb\"]\n[[zone]]\nname = \"sub.example.com\"\n\
+         file = \"sub.zone\"\n[site.one]\nlocation = [50.1, 8.7]\n[site.two]\nlocation = [38.9, -77.4]\n\
+         [service.near]\nnames = [\"near.example.com\"]\npolicy = \"geo-proximity\"\nendpoints = [\n\
+         { site = \"one\", address = \"192.0.2.1\" }, { site = \"two\", address = \"192.0.2.2\" }]\n\
+         [service.both]\nnames = [\"both.example.com\"]\npolicy = \"round-robin\"\nmax_answers = 2\n\
+         endpoints = [{ site = \"one\", service = \"deep\" }]\n\
+         [service.deep]\nnames = [\"deep.sub.example.com\"]\npolicy = \"round-robin\"\nmax_answers = 2\n\
+         endpoints = [{ site = \"one\", address = \"192.0.2.3\" },\n\
+         { site = \"two\", address = \"192.0.2.4\" }]\n";
+    let config = format!("{CONFIG}{services}");
+    let files = MemoryFiles::default()
+        .with("meridian.toml", config)
+        .with(
+            "example.com.zone",
+            format!("{HEAD}alias CNAME www.sub\n$GENERATE 1-90 many A 192.0.2.$\n"),
+        )
+        .with("sub.zone", format!("{HEAD}www A 192.0.2.9\n"))
+        .with("country.mmdb", include_bytes!("../../geoip/country.mmdb").as_slice());
+    let catalog = config::load(Path::new("meridian.toml"), &files, None).unwrap();
+    let health = HealthTable::new(&catalog.targets, SystemTime::UNIX_EPOCH);
+    let world = Arc::clone(Writer::new(catalog, health).world());
+    let instance = Arc::new(Instance::default());
+    let tallies = instance.tallies.clone();
+    let mut engine = Engine::new(Arc::clone(&world), instance, ([127, 0, 0, 1], 53).into());
+
+    let zone = |apex: &str| crate::model::name_hash(&apex.parse().unwrap());
+    let (com, sub) = (zone("example.com"), zone("sub.example.com"));
+    // A name, type and Client Subnet; in which zone it is counted, and the code.
+    let subnet = |payload: &'static [u8]| Some(payload);
+    let of_germany = subnet(&[0, 1, 24, 0, 193, 99, 144]);
+    let mut expected = std::collections::HashMap::new();
+    for (name, rtype, option, zone, rcode) in [
+        ("near.example.com", 1_u16, None, com, 0),
+        ("near.example.com", 1, of_germany, com, 0),
+        // Reserved: nobody knows where that is; and of no use at all.
+        ("near.example.com", 1, subnet(&[0, 1, 24, 0, 240, 0, 0]), com, 0),
+        ("near.example.com", 1, subnet(&[0, 1, 24, 0, 10, 0, 0]), com, 0),
+        ("near.example.com", 1, subnet(&[0, 1, 24, 9, 10, 0, 0]), NO_ZONE, 1),
+        ("both.example.com", 1, None, com, 0),
+        ("deep.sub.example.com", 1, None, sub, 0),
+        ("alias.example.com", 1, None, com, 0),
+        ("many.example.com", 1, None, com, 0),
+        ("none.sub.example.com", 28, None, sub, 3),
+        ("example.org", 65_280, None, NO_ZONE, 5),
+    ] {
+        let mut packet = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(option.is_some())];
+        for label in name.split('.') {
+            packet.push(label.len() as u8);
+            packet.extend_from_slice(label.as_bytes());
+        }
+        packet.push(0);
+        packet.extend_from_slice(&rtype.to_be_bytes());
+        packet.extend_from_slice(&[0, 1]);
+        if let Some(payload) = option {
+            let length = payload.len() as u8;
+            packet.extend_from_slice(&[
+                0,
+                0,
+                41,
+                4,
+                208,
+                0,
+                0,
+                0,
+                0,
+                0,
+                length + 4,
+                0,
+                8,
+                0,
+                length,
+            ]);
+            packet.extend_from_slice(payload);
+        }
+        let peer = SocketAddr::from(([240, 0, 0, 1], 53));
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let mut reply = Vec::new();
+            assert!(engine.answer(&packet, peer, transport, &mut reply), "{name}");
+            assert_eq!(u16::from(reply[3] & 0xf), rcode, "{name}");
+            let rtype = match rcode {
+                1 => TypeLabel::NONE,
+                _ => TypeLabel::of(RecordType(rtype)),
+            };
+            *expected.entry(QueryKey::new(zone, rtype, transport, rcode)).or_insert(0) += 1;
+        }
+    }
+    let mut reply = Vec::new();
+    let peer = SocketAddr::from(([240, 0, 0, 1], 53));
+    assert!(!engine.answer(&[0; 3], peer, Transport::Udp, &mut reply));
+
+    let totals = tallies.read();
+    assert_eq!(totals.queries, expected);
+    // None, used, ignored, malformed.
+    assert_eq!((totals.ecs, totals.edns), ([14, 2, 4, 2], [14, 8]));
+    // Ninety addresses, over UDP.
+    assert_eq!(totals.truncated, 1);
+    let mut decisions = [0; crate::tally::MOST_REASONS];
+    decisions[Reason::Healthy as usize] = 12;
+    assert_eq!(totals.decisions, decisions);
+    // The peer is of a network that is nobody's.
+    assert_eq!(totals.unknown_location, 6);
+    assert_eq!(totals.dropped[Dropped::NoQuery as usize], 1);
+    let snapshot = world.load();
+    let of = |service: usize| snapshot.catalog.services[service].answers.totals();
+    assert_eq!((of(0), of(1), of(2)), (vec![8, 0], vec![2], vec![4, 4]));
+}

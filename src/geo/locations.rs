@@ -5,10 +5,12 @@
 //! not known here.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::thread;
 
 use hashbrown::HashMap;
 
+use super::cuts::{AddressCuts, Cuts};
 use super::layer::{Layer, Table, UNKNOWN, stack};
 use super::nearness::z_order;
 use super::overrides::OverrideNumber;
@@ -76,7 +78,11 @@ pub struct Locations {
     /// Whatever has a place, so that what follows each other is near each other.
     placed: Vec<(OriginId, Coordinates)>,
     overrides: Overrides,
+    unplaced: Arc<AddressCuts>,
 }
+
+/// What cuts of addresses say where nobody knows anything of them; 0 is said elsewhere.
+pub(super) const UNPLACED: u32 = 1;
 
 impl Locations {
     /// Reads all databases, each in a thread of its own, and lays them and the overrides
@@ -114,7 +120,13 @@ impl Locations {
             let v6 = stack(overrides_v6, v6, first);
             (v4.join().expect("stacking layers does not panic"), v6)
         });
-        let mut locations = Self { v4, v6, known, targets, placed: Vec::new(), overrides };
+        let is_unplaced = |origin: OriginId| u32::from(origin == UNKNOWN);
+        let unplaced = Arc::new(AddressCuts {
+            v4: Cuts::new(&v4, is_unplaced),
+            v6: Cuts::new(&v6, is_unplaced),
+        });
+        let mut locations =
+            Self { v4, v6, known, targets, placed: Vec::new(), overrides, unplaced };
         let mut placed: Vec<_> = (0..)
             .zip(locations.origins())
             .filter_map(|(number, origin)| Some((number, origin.coordinates()?)))
@@ -127,6 +139,11 @@ impl Locations {
     /// The overrides, as they can be asked.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
+    }
+
+    /// Of which addresses nothing is known: those are [`UNPLACED`].
+    pub(super) fn unplaced(&self) -> &Arc<AddressCuts> {
+        &self.unplaced
     }
 
     /// How many networks are told apart, of both families; unknown ones are counted, too.

@@ -8,14 +8,15 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::thread;
 
 use super::Locations;
 use super::cuts::{AddressCuts, Cuts, Vote};
-use super::locations::OriginId;
+use super::locations::{OriginId, UNPLACED};
 use super::ranking::RankingSpec;
 use super::rankings::{RankingRef, Rankings};
-use super::saved::{Decoder, Encoder, SavedError};
+use super::saved::{Decoder, Encoder, SavedError, decode_cuts, encode_cuts};
 
 /// The ranking of every client for one [`RankingSpec`].
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct GeoMap {
     rankings: Rankings,
     /// The numbers of rankings.
     cuts: AddressCuts,
+    /// Of whom nobody knows where they are; shared by all maps.
+    unplaced: Arc<AddressCuts>,
 }
 
 /// What a map says of a client.
@@ -47,24 +50,27 @@ impl GeoMap {
             let v6 = Cuts::voted(locations.v6(), spec.max_scope_v6, vote);
             AddressCuts { v4: v4.join().expect("compiling a map does not panic"), v6 }
         });
-        Self { rankings, cuts }
+        Self { rankings, cuts, unplaced: Arc::clone(locations.unplaced()) }
+    }
+
+    pub(super) fn unplaced(&self) -> &AddressCuts {
+        &self.unplaced
     }
 
     pub(super) fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
         self.rankings.encode(encoder)?;
-        self.cuts.v4.encode(encoder, u32::to_le_bytes)?;
-        self.cuts.v6.encode(encoder, u64::to_le_bytes)
+        encode_cuts(&self.cuts, encoder)
     }
 
     pub(super) fn decode(
         decoder: &mut Decoder<'_>,
         spec: &RankingSpec,
+        unplaced: &Arc<AddressCuts>,
     ) -> Result<Self, SavedError> {
         let rankings = Rankings::decode(decoder, spec)?;
         let is_ranking = |number| (number as usize) < rankings.count();
-        let v4 = Cuts::decode(decoder, u32::from_le_bytes, is_ranking)?;
-        let v6 = Cuts::decode(decoder, u64::from_le_bytes, is_ranking)?;
-        Ok(Self { rankings, cuts: AddressCuts { v4, v6 } })
+        let cuts = decode_cuts(decoder, is_ranking)?;
+        Ok(Self { rankings, cuts, unplaced: Arc::clone(unplaced) })
     }
 
     /// The ranking of a client, and its scope. Embedded IPv4 is to be unfolded before
@@ -77,6 +83,12 @@ impl GeoMap {
     /// Where what it says changes; the values stand for what it says.
     pub fn cuts(&self) -> &AddressCuts {
         &self.cuts
+    }
+
+    /// Whether nobody knows where a client is. It has the default order then; others may have
+    /// that, too ([`RankingRef::is_default`]).
+    pub fn is_unplaced(&self, client: IpAddr) -> bool {
+        self.unplaced.find(client).0 == UNPLACED
     }
 
     /// Between how many cuts the clients of both families lie.

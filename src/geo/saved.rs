@@ -7,20 +7,24 @@
 //!
 //! The file is a row of blocks, each of a length in octets, that many octets, and a checksum
 //! of them; all numbers are little-endian. The first block is the head: [`FORMAT`], the
-//! program's version, a fingerprint of databases and overrides. Then come [`MAP_BLOCKS`]
-//! blocks per map.
+//! program's version, a fingerprint of databases and overrides. Where there are maps, two
+//! blocks per family follow of whom nobody knows where they are, and [`MAP_BLOCKS`] blocks per
+//! map.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use thiserror::Error;
 
+use super::cuts::{AddressCuts, Cuts};
+use super::locations::UNPLACED;
 use super::{GeoMap, RankingSpec};
 use crate::model::digest;
 
 /// Our files begin with the length of their head and this, which counts formats at its end.
-const FORMAT: u64 = u64::from_le_bytes(*b"MRDNGEO\x01");
+const FORMAT: u64 = u64::from_le_bytes(*b"MRDNGEO\x02");
 
 /// The hash of the spec, five of its rankings, two for the cuts of each family.
 const MAP_BLOCKS: usize = 1 + 5 + 2 + 2;
@@ -50,6 +54,10 @@ pub fn save<'m>(
 ) -> io::Result<()> {
     let mut encoder = Encoder { out, block: Vec::new() };
     encoder.block([FORMAT, program(), fingerprint].map(u64::to_le_bytes).into_iter())?;
+    let mut maps = maps.peekable();
+    if let Some((_, map)) = maps.peek() {
+        encode_cuts(map.unplaced(), &mut encoder)?;
+    }
     for (spec, map) in maps {
         encoder.block([hash_of(spec)].map(u64::to_le_bytes).into_iter())?;
         map.encode(&mut encoder)?;
@@ -80,14 +88,36 @@ pub fn restore(
     let wanted: HashMap<u64, &RankingSpec> =
         wanted.iter().map(|spec| (hash_of(spec), spec)).collect();
     let mut maps = Vec::new();
+    if decoder.0.is_empty() {
+        return Ok(maps);
+    }
+    let unplaced = Arc::new(decode_cuts(&mut decoder, |value| value <= UNPLACED)?);
     while !decoder.0.is_empty() {
         let spec = decoder.block()?.map(u64::from_le_bytes).next().ok_or(SavedError::Damaged)?;
         match wanted.get(&spec) {
-            Some(spec) => maps.push(((*spec).clone(), GeoMap::decode(&mut decoder, spec)?)),
+            Some(spec) => {
+                maps.push(((*spec).clone(), GeoMap::decode(&mut decoder, spec, &unplaced)?))
+            }
             None => (1..MAP_BLOCKS).try_for_each(|_| decoder.octets().map(|_| ()))?,
         }
     }
     Ok(maps)
+}
+
+/// Writes what [`decode_cuts`] reads.
+pub fn encode_cuts(cuts: &AddressCuts, encoder: &mut Encoder<'_>) -> io::Result<()> {
+    cuts.v4.encode(encoder, u32::to_le_bytes)?;
+    cuts.v6.encode(encoder, u64::to_le_bytes)
+}
+
+/// Cuts of both families, if `is_value` holds for all their values.
+pub fn decode_cuts(
+    decoder: &mut Decoder<'_>,
+    is_value: impl Fn(u32) -> bool + Copy,
+) -> Result<AddressCuts, SavedError> {
+    let v4 = Cuts::decode(decoder, u32::from_le_bytes, is_value)?;
+    let v6 = Cuts::decode(decoder, u64::from_le_bytes, is_value)?;
+    Ok(AddressCuts { v4, v6 })
 }
 
 fn hash_of(spec: &RankingSpec) -> u64 {
@@ -209,6 +239,9 @@ mod tests {
     }
 
     fn check_same(a: &GeoMap, b: &GeoMap) {
+        let unplaced = |map: &GeoMap| clients().into_iter().map(|c| map.is_unplaced(c)).collect();
+        let (of_a, of_b): (Vec<bool>, Vec<bool>) = (unplaced(a), unplaced(b));
+        assert!(of_a == of_b && of_a.contains(&true) && of_a.contains(&false));
         assert_eq!(a.network_count(), b.network_count());
         assert_eq!(a.ranking_count(), b.ranking_count());
         assert_eq!(a.heap_bytes(), b.heap_bytes());
@@ -262,8 +295,8 @@ mod tests {
             blocks.push(decoder.octets().unwrap().to_vec());
         }
         for (at, octet) in changes {
-            // Head and spec stay: without them nothing would be read.
-            let block = 2 + at.index(blocks.len() - 2);
+            // The head stays: without it nothing would be read.
+            let block = 1 + at.index(blocks.len() - 1);
             if !blocks[block].is_empty() {
                 let octets = blocks[block].len();
                 blocks[block][at.index(octets)] = *octet;

@@ -18,6 +18,9 @@ pub struct Decision {
     pub scope: u8,
     /// Why.
     pub reason: Reason,
+    /// Whether distance counted and nobody knows where the client is: sites had their default
+    /// order.
+    pub is_unplaced: bool,
 }
 
 /// The kinds of answer.
@@ -52,6 +55,7 @@ impl Decision {
             ttl: self.ttl.min(outer.ttl),
             scope: self.scope.max(outer.scope),
             reason: self.reason.max(outer.reason),
+            is_unplaced: self.is_unplaced || outer.is_unplaced,
         }
     }
 }
@@ -70,16 +74,28 @@ pub fn decide(
 ) -> Decision {
     let Seen { standing, mut bits_read, first_slot } = seen_by(service, standing, client);
     let slot = first_slot + service.turn_slot(family);
+    let mut is_unplaced = false;
     picks.clear();
     let outcome = match &standing.verdict {
         Verdict::Choose(pool) => {
             let want = service.max_answers;
-            let mut draw = Draw { service, pool, client, name, dice, slot, want, picks, bits_read };
+            let mut draw = Draw {
+                service,
+                pool,
+                client,
+                name,
+                dice,
+                slot,
+                want,
+                picks,
+                bits_read,
+                is_unplaced,
+            };
             match service.sticky {
                 Some(sticky) => choose_sticky(&mut draw, family, sticky.failback),
                 None => choose(&mut draw),
             }
-            bits_read = draw.bits_read;
+            (bits_read, is_unplaced) = (draw.bits_read, draw.is_unplaced);
             Outcome::Chosen
         }
         Verdict::LastResort(field) => {
@@ -91,7 +107,8 @@ pub fn decide(
         Verdict::ServFail => Outcome::ServFail,
         Verdict::Refused => Outcome::Refused,
     };
-    Decision { outcome, ttl: standing.ttl, scope: bits_read, reason: standing.reason }
+    let Standing { ttl, reason, .. } = *standing;
+    Decision { outcome, ttl, scope: bits_read, reason, is_unplaced }
 }
 
 /// What a client sees.

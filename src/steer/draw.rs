@@ -22,6 +22,8 @@ pub(super) struct Draw<'a, D> {
     pub(super) picks: &'a mut Picks,
     /// The longest prefix of the client's address read so far, in bits.
     pub(super) bits_read: u8,
+    /// Whether distance counts and nobody knows where the client is.
+    pub(super) is_unplaced: bool,
 }
 
 /// Sets the hash that sheds apart from the one that chooses: the clients shed by a site must be

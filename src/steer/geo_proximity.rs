@@ -53,6 +53,9 @@ fn ranking<'a, D>(draw: &Draw<'a, D>) -> (RankingRef<'a>, u8) {
 pub(super) fn nearest<'a, D: Dice>(draw: &mut Draw<'a, D>) -> &'a Contestant {
     let (ranking, scope) = ranking(draw);
     draw.read(scope);
+    if ranking.is_default() {
+        note_unplaced(draw);
+    }
     // Where sites share a step the client's prefix decides between them. That it may not
     // today, because only one of them is up, must not make the scope wider: a client told
     // /16 now would keep the answer of its neighbours when the other is back.
@@ -65,6 +68,13 @@ pub(super) fn nearest<'a, D: Dice>(draw: &mut Draw<'a, D>) -> &'a Contestant {
         .or_else(|| ranking.find(|step| of_step(step, draw, Contestant::takes_anybody)))
         .or_else(|| ranking.find(|step| of_step(step, draw, |_| true)))
         .unwrap_or(&draw.pool.sites.contestants()[0])
+}
+
+/// Notes whether the default order is one of ignorance.
+#[inline(never)]
+fn note_unplaced<D>(draw: &mut Draw<'_, D>) {
+    let geography = draw.service.geography.as_ref();
+    draw.is_unplaced |= geography.is_some_and(|g| g.map.is_unplaced(draw.client.address));
 }
 
 /// One of the sites of a step that are left and fit.

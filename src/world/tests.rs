@@ -128,3 +128,29 @@ fn orders_reach_services_those_above_them_and_the_next_configuration() {
     assert_eq!((expired.len(), changes.len()), (1, 2));
     assert_eq!(shown(&writer), ["pool: Healthy 2", "www: Healthy 2"]);
 }
+
+#[test]
+fn answers_are_counted_on_over_configurations() {
+    let zone = "$TTL 60\n@ SOA ns h 1 1 1 1 1\n@ NS ns\n";
+    let load = |config: &str| {
+        let files = MemoryFiles::default().with("meridian.toml", config).with("example.zone", zone);
+        config::load(Path::new("meridian.toml"), &files, None).expect("a good file")
+    };
+    let catalog = load(CONFIG);
+    let health = HealthTable::new(&catalog.targets, at(0));
+    let mut writer = Writer::new(catalog, health);
+    let answers = |writer: &Writer| writer.world().load().catalog.services[0].answers.clone();
+    let first = answers(&writer);
+    first.count(1, &[0, 0]);
+    let more = "endpoints = [{ site = \"here\", address = \"192.0.2.7\" },";
+    for (config, totals) in [
+        (CONFIG.to_owned(), vec![2]),
+        (CONFIG.replace("endpoints = [", more), vec![0, 2]),
+        (CONFIG.to_owned(), vec![2]),
+        (CONFIG.replace("192.0.2.1", "192.0.2.8"), vec![0]),
+    ] {
+        writer.install(load(&config), at(1));
+        assert_eq!(answers(&writer).totals(), totals, "{config}");
+    }
+    assert_eq!(first.totals(), [2]);
+}

@@ -44,7 +44,8 @@ fn what_a_service_means_to_the_one_above() {
 #[test]
 fn of_two_decisions_the_lesser_ttl_the_longer_scope_and_the_worse_reason_count() {
     use Outcome::{Chosen, NoData, Refused, ServFail};
-    let decision = |outcome, ttl, scope, reason| Decision { outcome, ttl, scope, reason };
+    let decision =
+        |outcome, ttl, scope, reason| Decision { outcome, ttl, scope, reason, is_unplaced: false };
     let no_data = |ttl_cap| NoData { ttl_cap };
     for (above, below, expected) in [
         (
