@@ -64,9 +64,20 @@ impl Asked<'_> {
         let mut picks = Picks::default();
         let (service, client, name) = (self.service, self.client, self.name);
         let (dice, picked) = (&mut FirstTurn, &mut picks);
-        let (slot, want, bits_read) = (0, 1, 0);
-        Draw { service, pool, client, name, dice, slot, want, picks: picked, bits_read }
-            .pick(policy, field);
+        let (slot, want, bits_read, is_unplaced) = (0, 1, 0, false);
+        Draw {
+            service,
+            pool,
+            client,
+            name,
+            dice,
+            slot,
+            want,
+            picks: picked,
+            bits_read,
+            is_unplaced,
+        }
+        .pick(policy, field);
         picks.as_slice().first().map(|first| (*first, 1.0)).into_iter().collect()
     }
 }
