@@ -8,7 +8,7 @@
 //! It asks the daemon over a channel, in two ways: a [`Look`] takes something of what the daemon
 //! sees, an [`Order`] has it do something. It decides nothing itself. What it holds of its own is
 //! about itself, such as rates and who follows events, and gone with the process. One file for each
-//! thing that can be asked for; [`openapi`] has all routes.
+//! thing that can be asked for; `openapi` has all routes.
 
 mod access;
 mod events;

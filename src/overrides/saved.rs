@@ -1,4 +1,4 @@
-//! The overrides as they are saved over a restart: JSON, with times in seconds since 1970.
+//! The overrides as they are saved over a restart: JSON, with times in milliseconds since 1970.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -48,8 +48,8 @@ struct Entry {
     state: String,
     reason: String,
     author: String,
-    since: f64,
-    expires_at: Option<f64>,
+    since_unix_milliseconds: u64,
+    expires_at_unix_milliseconds: Option<u64>,
 }
 
 impl Overrides {
@@ -60,8 +60,8 @@ impl Overrides {
             state: said.state.to_string(),
             reason: said.reason.clone(),
             author: said.author.clone(),
-            since: seconds(said.since),
-            expires_at: said.expires_at.map(seconds),
+            since_unix_milliseconds: milliseconds(said.since),
+            expires_at_unix_milliseconds: said.expires_at.map(milliseconds),
         };
         let file = File { version: VERSION, overrides: self.iter().map(entry).collect() };
         let mut json = serde_json::to_vec_pretty(&file).expect("texts and numbers are JSON");
@@ -95,20 +95,19 @@ impl Entry {
                 .ok_or_else(|| SavedError::State(self.state.clone()))?,
             reason: self.reason,
             author: self.author,
-            since: moment(self.since),
-            expires_at: self.expires_at.map(moment),
+            since: moment(self.since_unix_milliseconds),
+            expires_at: self.expires_at_unix_milliseconds.map(moment),
         })
     }
 }
 
-/// To the millisecond, which is what people are shown.
-fn seconds(at: SystemTime) -> f64 {
-    (at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0).round() / 1000.0
+/// What people are shown is no finer.
+fn milliseconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
-fn moment(seconds: f64) -> SystemTime {
-    let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+fn moment(milliseconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds)).unwrap_or(UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -117,18 +116,18 @@ mod tests {
 
     #[test]
     fn what_is_saved_comes_back() {
-        let said = |selector: &str, state, expires_at: Option<f64>| Override {
+        let said = |selector: &str, state, expires_at: Option<u64>| Override {
             selector: selector.parse().expect(selector),
             state,
             reason: "new \"switch\"".to_owned(),
             author: "ada".to_owned(),
-            since: moment(1_700_000_000.25),
+            since: moment(1_700_000_000_250),
             expires_at: expires_at.map(moment),
         };
         for all in [
             Overrides::default(),
             Overrides::new([
-                said("site:frankfurt", AdminState::Draining, Some(1_700_000_060.5)),
+                said("site:frankfurt", AdminState::Draining, Some(1_700_000_060_500)),
                 said("endpoint:*/2001:db8::1", AdminState::ForcedUp, None),
                 said("service:w*", AdminState::Enabled, None),
             ]),
@@ -142,7 +141,8 @@ mod tests {
         let entry = |selector: &str, state: &str| {
             format!(
                 r#"{{"version": 1, "overrides": [{{"selector": "{selector}", "state": "{state}",
-                "reason": "", "author": "", "since": 0, "expires_at": null}}]}}"#
+                "reason": "", "author": "", "since_unix_milliseconds": 0,
+                "expires_at_unix_milliseconds": null}}]}}"#
             )
         };
         for (json, says) in [

@@ -8,6 +8,7 @@ mod access;
 mod events;
 mod looks;
 mod orders;
+mod overrides;
 mod tls;
 
 use std::io::{Read as _, Write as _};
