@@ -201,6 +201,17 @@ pub enum Role {
     Write,
 }
 
+/// How many parts of a kind the metrics tell apart; what comes behind them is told together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsLimits {
+    /// Services.
+    pub services: usize,
+    /// Targets of checks.
+    pub targets: usize,
+    /// Zones.
+    pub zones: usize,
+}
+
 /// What the server itself goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -236,6 +247,8 @@ pub struct Settings {
     pub log_level: tracing::Level,
     /// The admin interface.
     pub admin: AdminSettings,
+    /// How much the metrics tell apart.
+    pub metrics: MetricsLimits,
     /// Where health survives a restart.
     pub state_file: Option<PathBuf>,
     /// How old it may be.

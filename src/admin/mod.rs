@@ -42,9 +42,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
@@ -56,6 +53,7 @@ use crate::history::{Event, History, Reload};
 use crate::model::Files;
 use crate::overrides::Refusal;
 use crate::serve::Counters;
+use crate::tally::{ProbeCounts, ReloadCounts, Tallies};
 use crate::world::{Snapshot, World};
 
 pub use access::{LOCAL, digest_of};
@@ -130,8 +128,12 @@ pub struct View<'a> {
     pub uptime: Duration,
     /// When that was.
     pub started_at: SystemTime,
-    /// Configurations that were refused since the start.
-    pub reloads_failed: u64,
+    /// What came of reading the configuration since the start.
+    pub reloads: &'a ReloadCounts,
+    /// What the engines count.
+    pub tallies: &'a Tallies,
+    /// What came of probes.
+    pub probes: &'a ProbeCounts,
 }
 
 /// What the admin side works with.
@@ -224,16 +226,6 @@ fn desk(connections: Connections, local: Option<[u8; 32]>, limits: Limits) -> De
         rates: rates::Rates::default(),
         databases: explain::Databases::default(),
     }))
-}
-
-/// Counters and gauges for Prometheus.
-#[utoipa::path(
-    get, path = "/metrics", tag = "look",
-    responses((status = OK, body = String, content_type = "text/plain"))
-)]
-async fn metrics_page(State(desk): State<Desk>) -> Result<Response, Problem> {
-    let text = look(&desk.daemon, metrics::text).await?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
 /// Has the daemon let `take` look, and waits for what it took.

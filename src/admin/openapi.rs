@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Details, Problem};
 use super::{
-    __path_metrics_page, Desk, access, events, explain, failback, history, instruct, metrics_page,
-    overrides, push, reload, services, sites, status, status_page, targets, zones,
+    Desk, access, events, explain, failback, history, instruct, metrics, overrides, push, reload,
+    services, sites, status, status_page, targets, zones,
 };
 
 /// Where the document is.
@@ -48,7 +48,7 @@ fn described() -> (Router<Desk>, OpenApi) {
         .routes(routes!(failback::take))
         .routes(routes!(push::take))
         .routes(routes!(status_page::page))
-        .routes(routes!(metrics_page))
+        .routes(routes!(metrics::page))
         .routes(routes!(healthz))
         .split_for_parts();
     for (path, item) in &mut document.paths.paths {

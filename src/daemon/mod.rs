@@ -30,11 +30,14 @@ use tracing::{debug, error, info, warn};
 use crate::admin::{self, Look, Order, Request};
 use crate::catalog::{Catalog, Settings};
 use crate::engine::Engine;
-use crate::health::{CheckKind, HealthTable, Lapse, Push, TargetKey, TargetPattern, WarningChange};
+use crate::health::{
+    CheckKind, Failure, HealthTable, Lapse, Push, TargetKey, TargetPattern, WarningChange,
+};
 use crate::model::{Exchange, Files, Transport};
 use crate::overrides::Overrides;
 use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
+use crate::tally::{ProbeCounts, ReloadCounts, Tallies};
 use crate::world::Writer;
 
 use chronicle::Chronicle;
@@ -178,7 +181,9 @@ struct Server {
     last_not_tried: Option<String>,
     started: Instant,
     started_at: SystemTime,
-    reloads_failed: u64,
+    tallies: Tallies,
+    probes: ProbeCounts,
+    reloads: ReloadCounts,
 }
 
 /// The engine of one worker, as the sockets see it.
@@ -226,6 +231,7 @@ impl Server {
         let mut map_cache = map_cache::MapCache::default();
         map_cache.save_if_behind(Arc::clone(&world.load().catalog), runtime);
         let instance = Arc::new(instance::this_process()?);
+        let tallies = instance.tallies.clone();
         let engine = move |listener| {
             Worker(Engine::new(Arc::clone(&world), Arc::clone(&instance), listener))
         };
@@ -264,7 +270,9 @@ impl Server {
             last_not_tried: None,
             started: Instant::now(),
             started_at: now,
-            reloads_failed: 0,
+            tallies,
+            probes: ProbeCounts::default(),
+            reloads: ReloadCounts::started(now),
         })
     }
 
@@ -316,6 +324,7 @@ impl Server {
 
     /// Takes in what probes saw. Returns whether that made a new snapshot.
     fn observe(&mut self, batch: &mut Vec<ProbeReport>) -> bool {
+        self.count_probes(batch);
         let reports = batch.drain(..).map(|report| {
             let ProbeReport { key, sequence, outcome } = report;
             debug!(target = %key, result = ?outcome.result, took = ?outcome.took, "probe");
@@ -345,6 +354,16 @@ impl Server {
             self.last_not_tried = Some(format!("{target}: {reason}"));
         }
         observed.published
+    }
+
+    /// Counts what came of probes, by their check.
+    fn count_probes(&mut self, batch: &[ProbeReport]) {
+        let health = self.writer.health();
+        for ProbeReport { key, outcome, .. } in batch {
+            let Some(target) = health.target(key) else { continue };
+            let result = outcome.result.as_ref().map_or_else(Failure::kind, |()| "passed");
+            self.probes.count(&target.check().name, result, outcome.took);
+        }
     }
 
     fn keep_house(&mut self) {
@@ -402,7 +421,9 @@ impl Server {
             started_at: self.started_at,
             not_tried: self.not_tried,
             uptime: self.started.elapsed(),
-            reloads_failed: self.reloads_failed,
+            reloads: &self.reloads,
+            tallies: &self.tallies,
+            probes: &self.probes,
         });
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! What compiles it is `config`'s; what a new one changes in the world is the writer's.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -77,6 +78,9 @@ impl Server {
                 // A file that was not watched yet may have changed since it was read.
                 self.compile_again |= self.watcher.watch(&catalog.files);
                 let targets = catalog.targets.clone();
+                let checks: HashSet<&str> =
+                    targets.iter().map(|target| &*target.check().name).collect();
+                self.probes.keep(|check| checks.contains(check));
                 self.writer.install(catalog, SystemTime::now());
                 let present = Arc::clone(&self.writer.world().load().catalog);
                 self.map_cache.save_if_behind(present, &Handle::current());
@@ -88,7 +92,6 @@ impl Server {
                 self.end_reload(Ok(()), warnings, before);
             }
             Err(refused) => {
-                self.reloads_failed += 1;
                 for diagnostic in refused.diagnostics.iter() {
                     error!("{diagnostic}");
                 }
@@ -126,6 +129,7 @@ impl Server {
             warnings,
         };
         drop(snapshot);
+        self.reloads.count(reload.result.is_ok(), reload.took, reload.at);
         let author = self.waiting.first().map(|(order, _)| order.what.clone());
         let file = self.config_path.display().to_string();
         self.chronicle.add(reload.event(file.clone(), before, author));

@@ -124,6 +124,21 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason, by its number: from good to bad.
+    pub const ALL: [Self; 11] = [
+        Self::Healthy,
+        Self::Standby,
+        Self::Draining,
+        Self::NotProbedYet,
+        Self::Panic,
+        Self::FailOpen,
+        Self::LastResort,
+        Self::AllDown,
+        Self::FamilyDown,
+        Self::NoSuchFamily,
+        Self::NotForClient,
+    ];
+
     /// A word for logs and counters.
     pub fn name(self) -> &'static str {
         match self {

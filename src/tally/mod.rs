@@ -11,6 +11,7 @@
 mod answers;
 mod histogram;
 mod probes;
+mod reloads;
 mod table;
 mod tallies;
 mod types;
@@ -18,6 +19,7 @@ mod types;
 pub use answers::{Answers, SHARED_SLOT};
 pub use histogram::{Distribution, Histogram};
 pub use probes::{ProbeCount, ProbeCounts};
+pub use reloads::ReloadCounts;
 pub use table::{NO_ZONE, QueryKey};
 pub use tallies::{Counted, Dropped, EcsUse, MOST_REASONS, Pen, Tallies, Tally, Totals};
 pub use types::TypeLabel;

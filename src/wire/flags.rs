@@ -48,6 +48,20 @@ pub enum Rcode {
 }
 
 impl Rcode {
+    /// Every code that is answered with.
+    pub const ALL: [Self; 10] = [
+        Self::NoError,
+        Self::FormErr,
+        Self::ServFail,
+        Self::NxDomain,
+        Self::NotImp,
+        Self::Refused,
+        Self::YxDomain,
+        Self::NotAuth,
+        Self::BadVers,
+        Self::BadCookie,
+    ];
+
     /// The 12-bit number.
     pub fn number(self) -> u16 {
         match self {

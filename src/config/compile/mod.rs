@@ -172,6 +172,7 @@ fn settings(spec: &Spec) -> Settings {
             overrides_file: spec.admin.overrides_file.clone(),
             audit_file: spec.admin.audit_file.clone(),
         },
+        metrics: spec.metrics,
         state_file: spec.health.state_file.clone(),
         state_max_age: spec.health.state_max_age,
         max_probes_in_flight: usize::from(spec.health.max_probes_in_flight),

@@ -22,6 +22,7 @@ mod http_check;
 mod inherits;
 mod latency;
 mod limits;
+mod metrics;
 mod nesting;
 mod reports;
 mod server;
@@ -51,6 +52,8 @@ pub use zone::ZoneSpec;
 
 use std::path::PathBuf;
 
+use crate::catalog::MetricsLimits;
+
 use super::source::Spanned;
 use super::table::{Read, Table};
 use checks::Checks;
@@ -73,6 +76,8 @@ pub struct Spec {
     pub log: LogSpec,
     /// `[admin]`
     pub admin: AdminSpec,
+    /// `[metrics]`
+    pub metrics: MetricsLimits,
     /// `[ecs]`
     pub ecs: EcsSpec,
     /// `[cookies]`
@@ -120,6 +125,7 @@ impl Spec {
         let rate_limit = RateLimitSpec::read(&mut root);
         let log = LogSpec::read(&mut root);
         let admin = AdminSpec::read(&mut root);
+        let metrics = metrics::read(&mut root);
         let ecs = EcsSpec::read(&mut root);
         let cookies = CookiesSpec::read(&mut root);
         let health = HealthSpec::read(&mut root);
@@ -157,6 +163,7 @@ impl Spec {
                 rate_limit: rate_limit?,
                 log: log?,
                 admin: admin?,
+                metrics: metrics?,
                 ecs: ecs?,
                 cookies: cookies?,
                 geoip: geoip?,
