@@ -237,6 +237,8 @@ pub struct Settings {
     pub tcp_max_connections: usize,
     /// TCP connections at a time from one client.
     pub tcp_max_connections_per_client: usize,
+    /// How long TCP connections go on after another process has taken over.
+    pub handover_grace: Duration,
     /// Whether changed files are read again by themselves.
     pub watch_files: bool,
     /// Whether EDNS Client Subnet is looked at.

@@ -174,20 +174,27 @@ impl Deref for Desk {
     }
 }
 
-/// Listens on `admin.listen` for as long as the runtime lives; does nothing where there is none.
-/// Returns where it listens.
+/// Takes the address; nobody is answered yet.
 ///
 /// # Errors
 /// When the address cannot be listened on.
+pub fn bind(address: SocketAddr) -> Result<std::net::TcpListener, AdminError> {
+    std::net::TcpListener::bind(address).map_err(|source| AdminError { address, source })
+}
+
+/// Serves what comes to a socket of `address` for as long as the runtime lives. Returns where it
+/// listens.
+///
+/// # Errors
+/// When the socket is none that listens.
 pub fn start(
     connections: Connections,
+    (address, listener): (SocketAddr, std::net::TcpListener),
     settings: &AdminSettings,
     runtime: &tokio::runtime::Handle,
-) -> Result<Option<SocketAddr>, AdminError> {
-    let Some(address) = settings.listen else { return Ok(None) };
+) -> Result<SocketAddr, AdminError> {
     let _context = runtime.enter();
     let failed = |source| AdminError { address, source };
-    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
@@ -209,7 +216,7 @@ pub fn start(
     runtime.spawn(events::keep(desk.clone()));
     let world = Arc::clone(&desk.world);
     runtime.spawn(listener::serve(listener, openapi::routes(desk), world, limits));
-    Ok(Some(local))
+    Ok(local)
 }
 
 fn desk(connections: Connections, local: Option<[u8; 32]>, limits: Limits) -> Desk {

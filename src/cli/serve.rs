@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::daemon::{self, Daemon, DiskFiles, LogFormat};
+use crate::daemon::{self, Daemon, DiskFiles, Heritage, LogFormat};
 
 use super::{ConfigPath, LogOptions, load};
 
-/// Answer queries. SIGHUP reads everything again, SIGTERM and SIGINT stop.
+/// Answer queries. SIGHUP reads everything again, SIGUSR2 starts the program anew and leaves the
+/// sockets to it, SIGTERM and SIGINT stop.
 ///
 /// A configuration, zone file or database that changed is read again by itself. What is
 /// wrong is logged, and the old state stays in force.
@@ -22,9 +23,14 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), anyhow::Error> {
-        let catalog = load(&self.path.config, &DiskFiles)?;
+        let heritage = Heritage::take()?;
+        let path = &self.path.config;
+        let catalog = match heritage.has_predecessor() {
+            true => daemon::at_low_priority(|| load(path, &DiskFiles))?,
+            false => load(path, &DiskFiles)?,
+        };
         self.log.start(&catalog);
-        Daemon::new(self.path.config, Arc::new(DiskFiles), catalog)?.run(|_| Ok(()))
+        Daemon::new(self.path.config, Arc::new(DiskFiles), catalog)?.with(heritage).run(|_| Ok(()))
     }
 }
 

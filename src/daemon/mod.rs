@@ -5,20 +5,25 @@
 //! side, the end. Compiling a configuration happens on a thread of its own, so probes are
 //! heard meanwhile, and queries never notice.
 
+mod activation;
 mod chronicle;
 mod files;
+mod handover;
 mod instance;
 mod ledger;
 mod logging;
 mod map_cache;
 mod overrides;
+mod privileges;
 mod reload;
 mod signals;
+mod sockets;
 mod state_file;
+mod systemd;
 mod threads;
 mod watch;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,26 +36,30 @@ use crate::admin::{self, Look, Order, Request};
 use crate::catalog::{Catalog, Settings};
 use crate::engine::Engine;
 use crate::health::{
-    CheckKind, Failure, HealthTable, Lapse, Push, TargetKey, TargetPattern, WarningChange,
+    CheckKind, Failure, HealthTable, Lapse, Push, Saved, TargetKey, TargetPattern, WarningChange,
 };
 use crate::model::{Exchange, Files, Transport};
 use crate::overrides::Overrides;
 use crate::probe::{ProbeReport, Prober};
-use crate::serve::{Answer, ListenConfig, Listeners, Serving, TcpLimits};
+use crate::serve::{Answer, GivenSockets, Serving};
 use crate::tally::{ProbeCounts, ReloadCounts, Tallies};
 use crate::world::Writer;
 
 use chronicle::Chronicle;
+use handover::{Estate, Predecessor, Program, Successor, next, outlive};
 use reload::{Compiling, Waiting, finished, warn_of_zones};
 use signals::Signals;
+use sockets::Sockets;
+use systemd::Manager;
 use threads::{admin_runtime, probe_runtime};
 
 use ledger::Ledger;
 
 pub use files::DiskFiles;
+pub use handover::Heritage;
 pub use ledger::LedgerFiles;
 pub use logging::{LogFormat, start_logging};
-pub use threads::runtime;
+pub use threads::{at_low_priority, runtime};
 
 /// Reports that may wait for the writer; probers wait when it is full.
 const REPORT_QUEUE: usize = 4096;
@@ -65,9 +74,6 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(5);
 /// How often stalled probes are looked for and the state file is brought up to date.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long open TCP connections may go on after the order to stop.
-const STOP_GRACE: Duration = Duration::from_secs(2);
-
 /// A server about to run.
 pub struct Daemon {
     runtime: Runtime,
@@ -75,6 +81,7 @@ pub struct Daemon {
     files: Arc<dyn Files + Send + Sync>,
     catalog: Catalog,
     ledger: Option<LedgerFiles>,
+    heritage: Heritage,
 }
 
 impl Daemon {
@@ -99,7 +106,13 @@ impl Daemon {
         files: Arc<dyn Files + Send + Sync>,
         catalog: Catalog,
     ) -> Self {
-        Self { runtime, config_path, files, catalog, ledger: None }
+        let heritage = Heritage::default();
+        Self { runtime, config_path, files, catalog, ledger: None, heritage }
+    }
+
+    /// The same with what whoever started the process gave it.
+    pub fn with(self, heritage: Heritage) -> Self {
+        Self { heritage, ..self }
     }
 
     /// Keeps what people order in these files, unless the configuration has others.
@@ -107,7 +120,8 @@ impl Daemon {
         Self { ledger: Some(ledger), ..self }
     }
 
-    /// Serves until SIGTERM or SIGINT. `ready` is told the addresses once they answer.
+    /// Serves until SIGTERM or SIGINT, or until another process has taken over. `ready` is told the
+    /// addresses once they answer.
     ///
     /// # Errors
     /// When an address cannot be listened on, or probing cannot start.
@@ -115,7 +129,7 @@ impl Daemon {
         self,
         ready: impl FnOnce(&[SocketAddr]) -> Result<(), anyhow::Error>,
     ) -> Result<(), anyhow::Error> {
-        let Self { runtime, config_path, files, catalog, ledger } = self;
+        let Self { runtime, config_path, files, catalog, ledger, heritage } = self;
         let ledger = overrides::ledger_files(ledger, &catalog.settings.admin);
         let (probes, admin) = (probe_runtime()?, admin_runtime()?);
         let handles = Handles {
@@ -123,13 +137,31 @@ impl Daemon {
             probes: probes.handle().clone(),
             admin: admin.handle().clone(),
         };
-        runtime.block_on(async move {
+        let mut admin = Some(admin);
+        runtime.block_on(async {
             let signals = Signals::new()?;
+            privileges::warn_of_root();
+            let Heritage { program, mut sockets, predecessor } = heritage;
+            let inherit = |predecessor: &Predecessor| predecessor.inherit(&mut sockets);
+            let mut estate = predecessor.as_ref().map(inherit).transpose()?;
+            // After the process before has ceased to take orders.
             let (ledger, said) = Ledger::open(ledger, SystemTime::now())?;
-            let start = Start { config_path, files, catalog, ledger, said };
+            let said = estate.as_mut().and_then(Estate::overrides).unwrap_or(said);
+            let start =
+                Start { config_path, files, catalog, ledger, said, program, sockets, estate };
             let server = Server::start(start, &handles)?;
             ready(&server.addresses)?;
-            server.run(signals).await
+            if let Some(predecessor) = predecessor {
+                predecessor.replace();
+            }
+            if let Some((server, signals)) = server.run(signals).await {
+                // Who follows events follows them at the process that has taken over.
+                if let Some(admin) = admin.take() {
+                    admin.shutdown_background();
+                }
+                outlive(server, signals).await;
+            }
+            Ok(())
         })
     }
 }
@@ -142,6 +174,10 @@ struct Start {
     ledger: Ledger,
     /// The overrides that were in force before.
     said: Overrides,
+    program: Option<Program>,
+    sockets: GivenSockets,
+    /// What the process before has left, if there is one.
+    estate: Option<Estate>,
 }
 
 /// What runs where.
@@ -160,6 +196,8 @@ struct Server {
     started_with: Settings,
     writer: Writer,
     serving: Serving,
+    /// The socket of the admin side by the address of the configuration.
+    admin_socket: Option<(SocketAddr, TcpListener)>,
     prober: Prober,
     reports: mpsc::Receiver<ProbeReport>,
     requests: mpsc::Receiver<Request>,
@@ -175,6 +213,15 @@ struct Server {
     waiting: Waiting,
     waiting_for_next: Waiting,
     chronicle: Chronicle,
+    /// The service manager, and whether there may be something to tell it.
+    manager: Manager,
+    tell_status: bool,
+    /// How to start this program again, and the process of it that is to take over.
+    program: Option<Program>,
+    successor: Option<Successor>,
+    /// Whether it has been given all there is, and orders wait.
+    is_sealed: bool,
+    cookie_secret: [u8; 16],
     stalled: Vec<TargetKey>,
     /// Probes this machine could not make, and the last such since it was last told.
     not_tried: u64,
@@ -207,17 +254,28 @@ impl Answer for Worker {
 
 impl Server {
     fn start(start: Start, handles: &Handles) -> Result<Self, anyhow::Error> {
-        let Start { config_path, files, catalog, ledger, said } = start;
+        let Start { config_path, files, catalog, ledger, said, program, sockets, mut estate } =
+            start;
         let Handles { own: runtime, probes, admin } = handles;
         let settings = catalog.settings.clone();
         warn_of_zones(&catalog);
         map_cache::MapCache::tell(&catalog);
         // Sockets first: an address that is taken should be said before anything is probed,
         // and queries that come early wait in the socket.
-        let listeners = Listeners::bind(&listen_config(&settings))?;
+        let Sockets { listeners, admin_socket } =
+            sockets::open(&settings, sockets, estate.is_some())?;
         let addresses = listeners.local_addresses();
         let now = SystemTime::now();
         let mut health = HealthTable::new(&catalog.targets, now);
+        let cookie_secret = match &estate {
+            Some(estate) => estate.cookie_secret,
+            None => instance::new_cookie_secret()?,
+        };
+        let inherited: Option<Saved> = estate.as_mut().and_then(|estate| estate.take("health"));
+        if let Some(saved) = inherited {
+            let targets = saved.restore(&mut health, now, Duration::MAX);
+            info!(targets, "health taken over");
+        }
         let state_file = state_file::StateFile::open(&settings, &mut health, now);
         let watcher = watch::Watcher::new(settings.watch_files, &catalog.files);
         let (report_sender, reports) = mpsc::channel(REPORT_QUEUE);
@@ -230,7 +288,7 @@ impl Server {
         let world = Arc::clone(writer.world());
         let mut map_cache = map_cache::MapCache::default();
         map_cache.save_if_behind(Arc::clone(&world.load().catalog), runtime);
-        let instance = Arc::new(instance::this_process()?);
+        let instance = Arc::new(instance::this_process(cookie_secret));
         let tallies = instance.tallies.clone();
         let engine = move |listener| {
             Worker(Engine::new(Arc::clone(&world), Arc::clone(&instance), listener))
@@ -244,7 +302,10 @@ impl Server {
             files: Arc::clone(&files),
             told: chronicle.told.clone(),
         };
-        admin::start(connections, &settings.admin, admin)?;
+        if let Some((address, socket)) = &admin_socket {
+            let socket = (*address, socket.try_clone()?);
+            admin::start(connections, socket, &settings.admin, admin)?;
+        }
         Ok(Self {
             config_path,
             files,
@@ -252,6 +313,7 @@ impl Server {
             started_with: settings,
             writer,
             serving,
+            admin_socket,
             prober,
             reports,
             requests,
@@ -265,6 +327,12 @@ impl Server {
             waiting: Waiting::new(),
             waiting_for_next: Waiting::new(),
             chronicle,
+            manager: Manager::of_this_process(),
+            tell_status: true,
+            program,
+            successor: None,
+            is_sealed: false,
+            cookie_secret,
             stalled: Vec::new(),
             not_tried: 0,
             last_not_tried: None,
@@ -276,7 +344,11 @@ impl Server {
         })
     }
 
-    async fn run(mut self, mut signals: Signals) -> Result<(), anyhow::Error> {
+    /// Serves until the end, or until another process has taken over: what is left to do then is
+    /// returned.
+    async fn run(mut self, mut signals: Signals) -> Option<(Self, Signals)> {
+        self.tell_status();
+        self.manager.ready();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         let mut batch = Vec::with_capacity(REPORT_BATCH);
         let mut probing = true;
@@ -288,6 +360,10 @@ impl Server {
                 _ = signals.terminate.recv() => break info!("SIGTERM: stopping"),
                 _ = signals.interrupt.recv() => break info!("SIGINT: stopping"),
                 _ = signals.hangup.recv() => self.compile("SIGHUP"),
+                _ = signals.user2.recv() => self.hand_over(),
+                event = next(&mut self.successor) => if self.succeed(event).is_break() {
+                    return Some((self, signals));
+                },
                 compiled = finished(&mut self.compiling, &self.config_path) => {
                     self.install(compiled).await;
                 }
@@ -302,8 +378,8 @@ impl Server {
                     rest_until = published.then(|| Instant::now() + SNAPSHOT_INTERVAL);
                 }
                 () = passed(rest_until) => rest_until = None,
-                () = come(next_expiry) => self.end_overrides(),
-                Some(request) = self.requests.recv() => match request {
+                () = come(next_expiry), if !self.is_sealed => self.end_overrides(),
+                Some(request) = self.requests.recv(), if !self.is_sealed => match request {
                     Request::Look(look) => self.show(look),
                     Request::FailBack(order) => self.fail_back(order),
                     Request::Push(order) => self.take_push(order),
@@ -312,14 +388,16 @@ impl Server {
                 },
                 () = self.watcher.changed() => self.compile("a file changed"),
                 _ = housekeeping.tick() => self.keep_house(),
+                () = self.manager.asks_for_life() => self.say_it_lives(),
             }
         }
+        self.manager.stopping();
         self.state_file.finish(self.writer.health(), SystemTime::now()).await;
         self.prober.stop().await;
         let counters = self.serving.stop().await;
         let udp = counters.udp();
         info!(udp_queries = udp.queries, tcp_queries = counters.tcp.queries, "stopped");
-        Ok(())
+        None
     }
 
     /// Takes in what probes saw. Returns whether that made a new snapshot.
@@ -349,6 +427,7 @@ impl Server {
             }
         }
         self.state_file.is_dirty |= !observed.transitions.is_empty();
+        self.tell_status |= !observed.transitions.is_empty();
         self.not_tried += observed.not_tried.len() as u64;
         if let Some((target, reason)) = observed.not_tried.into_iter().next() {
             self.last_not_tried = Some(format!("{target}: {reason}"));
@@ -386,6 +465,7 @@ impl Server {
             warn!(so_far, last, "this machine could not probe; the last known health stays");
         }
         self.state_file.save_if_due(self.writer.health(), SystemTime::now());
+        self.tell_status();
     }
 
     /// A person lets targets go up again.
@@ -461,19 +541,5 @@ async fn come(at: Option<SystemTime>) {
             tokio::time::sleep(left).await;
         }
         None => std::future::pending().await,
-    }
-}
-
-fn listen_config(settings: &Settings) -> ListenConfig {
-    ListenConfig {
-        addresses: settings.listen.clone(),
-        udp_workers: settings.workers,
-        pin_udp_workers: settings.pin_workers,
-        tcp: TcpLimits {
-            idle_timeout: settings.tcp_idle_timeout,
-            max_connections: settings.tcp_max_connections,
-            max_per_client: settings.tcp_max_connections_per_client,
-        },
-        stop_grace: STOP_GRACE,
     }
 }

@@ -47,6 +47,7 @@ impl Server {
         }
         self.compiling_since = Some(Instant::now());
         info!(why, path = %self.config_path.display(), "reading the configuration again");
+        self.manager.reloading();
         let (path, files) = (self.config_path.clone(), Arc::clone(&self.files));
         let previous = Arc::clone(&self.writer.world().load().catalog);
         let (sender, compiling) = oneshot::channel();
@@ -143,6 +144,8 @@ impl Server {
             order.answer(Reload { took: now.duration_since(ordered), ..reload.clone() });
         }
         self.chronicle.last_reload = Some(reload);
+        self.tell_status = true;
+        self.manager.ready();
     }
 
     /// Says what of a new configuration waits for a restart.

@@ -6,6 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The signals we live by.
 pub(super) struct Signals {
     pub(super) hangup: Signal,
+    pub(super) user2: Signal,
     pub(super) terminate: Signal,
     pub(super) interrupt: Signal,
 }
@@ -15,6 +16,7 @@ impl Signals {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             hangup: listen(SignalKind::hangup())?,
+            user2: listen(SignalKind::user_defined2())?,
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
         })

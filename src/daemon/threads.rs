@@ -55,3 +55,13 @@ pub(super) fn yield_to_others(niceness: i32) {
         debug!(%error, "a thread takes its full share of a core");
     }
 }
+
+/// Does something on a thread of low priority, for a process beside which another one answers.
+pub fn at_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let lowered = || {
+        yield_to_others(RELOAD_NICENESS);
+        work()
+    };
+    let done = std::thread::scope(|scope| scope.spawn(lowered).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

@@ -84,6 +84,13 @@ impl GivenSockets {
     pub fn left(&self) -> &[GivenSocket] {
         &self.0
     }
+
+    /// What is for none of these addresses.
+    pub fn strays(&self, addresses: &[SocketAddr]) -> impl Iterator<Item = &GivenSocket> {
+        self.0.iter().filter(|given| {
+            !addresses.iter().any(|address| given.is_for(given.transport, *address))
+        })
+    }
 }
 
 impl GivenSocket {
@@ -137,6 +144,8 @@ mod tests {
         assert_eq!((taken.len(), local), (1, Some(at_second)), "by what it was asked for");
         let words: Vec<_> = given.left().iter().map(ToString::to_string).collect();
         assert_eq!(words, [format!("UDP {at_first}"), format!("TCP {at_tcp}")]);
+        let strays: Vec<_> = given.strays(&[at_first]).map(ToString::to_string).collect();
+        assert_eq!(strays, words[1..]);
         assert!(given.take_tcp(at_tcp).is_some());
         assert_eq!(given.take_udp(at_first).len(), 1);
         assert!(given.left().is_empty());

@@ -99,12 +99,12 @@ impl Server {
 
     /// Starts a command that logs as the daemon does, and waits until it listens.
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .env_remove("RUST_LOG")
-            .spawn()
-            .unwrap();
+        Self::spawn_as_is(command.stdin(Stdio::null()))
+    }
+
+    /// The same with the standard input that the command has.
+    pub fn spawn_as_is(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).env_remove("RUST_LOG").spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
         thread::spawn(move || {
@@ -150,10 +150,7 @@ impl Server {
     }
 
     pub fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        // The shell has it built in; a program `kill` is not on every machine.
-        let kill = format!("kill {signal} {pid}");
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(kill(signal, self.child.id()), "the server runs");
     }
 
     /// Its process ID.
@@ -181,6 +178,14 @@ impl Server {
         self.seen.extend(self.lines.try_iter());
         self.seen.iter().filter(|line| line.contains(text)).count()
     }
+}
+
+/// Sends a signal to a process. Returns whether it was there.
+pub fn kill(signal: &str, process: u32) -> bool {
+    // The shell has it built in; a program `kill` is not on every machine.
+    let kill = format!("kill {signal} {process}");
+    let command = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
+    command.unwrap().success()
 }
 
 impl Drop for Server {

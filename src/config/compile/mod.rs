@@ -161,6 +161,7 @@ fn settings(spec: &Spec) -> Settings {
         tcp_idle_timeout: server.tcp_idle_timeout,
         tcp_max_connections: server.tcp_max_connections as usize,
         tcp_max_connections_per_client: server.tcp_max_connections_per_client as usize,
+        handover_grace: server.handover_grace,
         watch_files: server.watch_files,
         ecs_enabled: spec.ecs.enabled,
         log_format: spec.log.format,

@@ -51,6 +51,8 @@ pub struct ServerSpec {
     pub tcp_max_connections: u32,
     /// TCP connections at once from one client address.
     pub tcp_max_connections_per_client: u32,
+    /// How long TCP connections go on after another process has taken over.
+    pub handover_grace: Duration,
     /// Whose queries are taken; `None` is everybody.
     pub allow_query: Option<AccessList>,
     /// Whether changed files are loaded without being asked to.
@@ -81,6 +83,11 @@ impl ServerSpec {
         let tcp_max_connections = table.or("tcp_max_connections", 1024, integer(1u32..=1_000_000));
         let tcp_max_connections_per_client =
             table.or("tcp_max_connections_per_client", 64, integer(1u32..=1_000_000));
+        let handover_grace = table.or(
+            "handover_grace",
+            Duration::from_secs(60),
+            span_of_time(Duration::ZERO..=HOUR),
+        );
         let allow_query = table.optional("allow_query", access_list);
         let watch_files = table.or("watch_files", true, boolean);
         table.finish()?;
@@ -95,6 +102,7 @@ impl ServerSpec {
             tcp_idle_timeout: tcp_idle_timeout?,
             tcp_max_connections: tcp_max_connections?,
             tcp_max_connections_per_client: tcp_max_connections_per_client?,
+            handover_grace: handover_grace?,
             allow_query: allow_query?,
             watch_files: watch_files?,
         })
