@@ -61,7 +61,8 @@ impl Heritage {
     /// # Errors
     /// When what was given is not what it was said to be.
     pub fn take() -> Result<Self, anyhow::Error> {
-        let program = Some(Program::of_this_process()?);
+        // Without /proc it cannot be told, and needs to be for a handover alone.
+        let program = Program::of_this_process().ok();
         let predecessor = Predecessor::greet()?;
         let sockets = super::activation::sockets()?;
         Ok(Self { program, sockets, predecessor })
@@ -74,7 +75,9 @@ impl Heritage {
 
     /// Starts the process that takes over.
     fn successor(program: Option<&Program>) -> Result<Successor, anyhow::Error> {
-        let Some(program) = program else { bail!("this is no server of its own") };
+        let Some(program) = program else {
+            bail!("it is not known how to start this program again, or it is a demo")
+        };
         if process::id() == 1 {
             bail!("process 1 of a container cannot leave it to another: replace the container");
         }
