@@ -2,6 +2,8 @@
 //!
 //! It holds what queries and probes need and nothing that changes with health.
 
+mod telemetry;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +20,10 @@ use crate::steer::{Pins, Service, Sticky, Turns};
 use crate::tally::Answers;
 use crate::wire::{Binding, CookieSecrets};
 use crate::zone::ZoneTable;
+
+pub use telemetry::{
+    Dnstap, DnstapPeer, LogOutput, QueryLog, Secret, Webhook, WebhookEvent, WebhookEvents,
+};
 
 /// One configuration, compiled.
 #[derive(Debug)]
@@ -257,4 +263,10 @@ pub struct Settings {
     pub state_max_age: Duration,
     /// Probes under way at a time.
     pub max_probes_in_flight: usize,
+    /// What is written of queries.
+    pub query_log: Option<QueryLog>,
+    /// Who is handed queries and responses.
+    pub dnstap: Option<Dnstap>,
+    /// Who is told what happens.
+    pub webhooks: Vec<Webhook>,
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, SystemTime};
 
 use meridian::config;
-use meridian::engine::Engine;
+use meridian::engine::{Engine, Tap};
 use meridian::health::{HealthTable, Outcome, RawLoad, Report, TargetKey};
 use meridian::model::{Exchange, MemoryFiles, Transport};
 use meridian::steer::Policy;
@@ -338,6 +338,7 @@ fn answering_allocates_nothing() {
     assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0);
     assert_batches_allocate_nothing(&mut engine, &questions, peer);
     assert_limits_allocate_nothing(&questions, peer, &mut reply);
+    assert_taps_allocate_nothing(&questions, peer, &mut reply);
     // And the counter counts.
     let before = ALLOCATIONS.load(SeqCst);
     drop(std::hint::black_box(Box::new(0)));
@@ -398,4 +399,39 @@ fn assert_limits_allocate_nothing(
             assert_eq!(allocations, 0, "{limits} {}", String::from_utf8_lossy(query));
         }
     }
+}
+
+/// Nor do those who watch, whether their queues have room or not.
+fn assert_taps_allocate_nothing(
+    questions: &[(Vec<u8>, u8, u8)],
+    peer: SocketAddr,
+    reply: &mut Vec<u8>,
+) {
+    let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let (tap, mut reader) = Tap::open(clock);
+    let all =
+        "[query_log]\noutput = \"stderr\"\nmax_per_second = 1000000\n[dnstap]\nsocket = \"s\"\n";
+    let mut engine = engine(all).tapped(tap);
+    for (query, ..) in questions {
+        assert!(engine.answer(query, peer, Transport::Udp, reply));
+    }
+    let mut came = 0;
+    for round in 0..10 {
+        for (query, rcode, _) in questions {
+            let before = ALLOCATIONS.load(SeqCst);
+            for _ in 0..20 {
+                assert!(engine.answer(query, peer, Transport::Udp, reply));
+            }
+            let allocations = ALLOCATIONS.load(SeqCst) - before;
+            assert_eq!(allocations, 0, "{}", String::from_utf8_lossy(query));
+            assert_eq!(reply[3] & 0xf, *rcode);
+            if round == 0 {
+                came += std::iter::from_fn(|| reader.query()).count();
+            }
+        }
+    }
+    assert_eq!(came, 21 * questions.len());
+    assert!(reader.client().is_some() && reader.frame().is_some());
+    let counts = reader.counts();
+    assert!(counts.queries_lost > 0 && counts.frames_lost > 0, "{counts:?}");
 }

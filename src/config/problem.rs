@@ -283,6 +283,8 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
         "responses_per_second" => {
             "add `responses_per_second`, which turns limits on, or leave the other keys out"
         }
+        "output" => "add `output`, \"stderr\" or the path of a file, or leave the other keys out",
+        "url" => "add `url`, such as \"https://hooks.example.com/meridian\"",
         "from" => "add `from`, such as \"header\", \"json\" or \"prometheus\"",
         "pointer" => "add `pointer`, such as \"/load/1m\"; \"\" is the whole document",
         "metric" => "add `metric`, the name of the sample",

@@ -14,6 +14,7 @@ mod instance;
 mod limit;
 mod log;
 mod reception;
+mod tap;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use reception::Reception;
 pub use chase::MAX_ALIASES;
 pub use client::client_of;
 pub use instance::Instance;
+pub use tap::{ClientSample, Clock, Frame, QueryRecord, Tap, TapCounts, TapReader};
 
 /// The largest message over a stream (RFC 1035, section 4.2.2).
 const MAX_STREAM_OCTETS: usize = 65_535;
@@ -64,6 +66,7 @@ struct Responder {
     scratch: Scratch,
     compressor: Compressor,
     pen: Pen,
+    tap: Tap,
 }
 
 impl Engine {
@@ -72,9 +75,16 @@ impl Engine {
     pub fn new(world: Arc<World>, instance: Arc<Instance>, listener: SocketAddr) -> Self {
         let (scratch, compressor) = (Scratch::default(), Compressor::default());
         let names = Box::new(std::array::from_fn(|_| LookupName::default()));
-        let pen = instance.tallies.open();
-        let responder = Responder { instance, listener, scratch, compressor, pen };
+        let (pen, tap) = (instance.tallies.open(), Tap::closed());
+        let responder = Responder { instance, listener, scratch, compressor, pen, tap };
         Self { world, names, responder }
+    }
+
+    /// The same, watched.
+    #[must_use]
+    pub fn tapped(mut self, tap: Tap) -> Self {
+        self.responder.tap = tap;
+        self
     }
 
     /// Answers one message into `reply`, which is cleared first. Returns whether there is
@@ -144,7 +154,7 @@ impl Responder {
         (peer, transport): (SocketAddr, Transport),
         reply: &mut Vec<u8>,
     ) -> bool {
-        let Self { instance, listener, scratch, compressor, pen } = self;
+        let Self { instance, listener, scratch, compressor, pen, tap } = self;
         let &Message { header, question, ref edns, ref unknown_key, .. } = message;
         let slot = pen.slot(transport);
         let visit = Visit { snapshot, instance, listener, peer: peer.ip(), transport, slot };
@@ -161,28 +171,34 @@ impl Responder {
             Err(rcode) => visit.reject(*rcode, &reception, edns.as_ref()),
         };
         let verdict = visit.judge(subject, reception.proof, question);
-        let Some(answered) = limit::apply(verdict, answered, subject, &mut writer, start) else {
+        let sent = limit::apply(verdict, answered, subject, &mut writer, start);
+        if let Some(answered) = sent {
+            let query = query.ok();
+            let decided = query.and(scratch.decided.as_ref());
+            pen.count(&Counted {
+                zone,
+                rtype: query.map(|query| query.qtype),
+                transport,
+                rcode: answered.rcode.number(),
+                has_edns: edns.is_some(),
+                ecs,
+                truncated: writer.is_truncated(),
+                reason: decided.map(|(_, decision)| decision.reason as usize),
+                unknown_location: decided.is_some_and(|(_, decision)| decision.is_unplaced),
+            });
+            match unknown_key {
+                Some(key) => writer.finish_unknown_key(answered, key),
+                None => _ = writer.finish(answered),
+            }
+        } else {
             pen.count_dropped(Dropped::Limited);
-            return false;
-        };
-        let query = query.ok();
-        let decided = query.and(scratch.decided.as_ref());
-        pen.count(&Counted {
-            zone,
-            rtype: query.map(|query| query.qtype),
-            transport,
-            rcode: answered.rcode.number(),
-            has_edns: edns.is_some(),
-            ecs,
-            truncated: writer.is_truncated(),
-            reason: decided.map(|(_, decision)| decision.reason as usize),
-            unknown_location: decided.is_some_and(|(_, decision)| decision.is_unplaced),
-        });
-        match unknown_key {
-            Some(key) => writer.finish_unknown_key(answered, key),
-            None => _ = writer.finish(answered),
+            reply.clear();
         }
-        true
+        if tap.counts(snapshot.generation) {
+            let answered = sent.unwrap_or(answered);
+            tap.note(&tap::Seen { visit: &visit, message, scratch, peer, answered, reply });
+        }
+        sent.is_some()
     }
 }
 

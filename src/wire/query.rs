@@ -70,6 +70,11 @@ impl<'p> Message<'p> {
         })
     }
 
+    /// All its octets: the header, and what follows it.
+    pub fn octets(&self) -> (&'p [u8; HEADER_OCTETS], &'p [u8]) {
+        (self.header, self.body)
+    }
+
     /// Reads it; QNAME goes to `name`.
     pub fn read(&mut self, name: &mut LookupName) {
         self.asked = self.read_body(name);

@@ -14,12 +14,13 @@ mod limits;
 mod nested;
 mod overrides;
 mod services;
+mod webhooks;
 mod zones;
 
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::catalog::{AdminSettings, Catalog, Cookies, Settings};
+use crate::catalog::{AdminSettings, Catalog, Cookies, Settings, Webhook};
 use crate::model::{Files, Site};
 
 use super::Reading;
@@ -90,14 +91,16 @@ fn compile(
     let admin_tls = admin::compile(spec.admin.tls.as_ref(), &mut work);
     let geo = geo::compile(spec, &mut work, previous);
     let latency = latency::compile(spec, &mut work, previous);
-    let (Some(checks), Some(zones), Some(geo), Some(latency)) = (checks, zones, geo, latency)
+    let webhooks = webhooks::compile(&spec.webhooks, &mut work);
+    let (Some(checks), Some(zones), Some(geo), Some(latency), Some(webhooks)) =
+        (checks, zones, geo, latency, webhooks)
     else {
         return Err(work.refused());
     };
     if !work.diagnostics.is_empty() {
         return Err(work.refused());
     }
-    let settings = settings(spec);
+    let settings = settings(spec, webhooks);
     let workers = settings.workers * settings.listen.len();
     let compiled = services::compile(spec, &nesting, &checks, &geo, &latency, workers);
     Ok(Catalog {
@@ -140,7 +143,7 @@ impl Work<'_> {
     }
 }
 
-fn settings(spec: &Spec) -> Settings {
+fn settings(spec: &Spec, webhooks: Vec<Webhook>) -> Settings {
     let server = &spec.server;
     Settings {
         listen: server.listen.clone(),
@@ -177,5 +180,8 @@ fn settings(spec: &Spec) -> Settings {
         state_file: spec.health.state_file.clone(),
         state_max_age: spec.health.state_max_age,
         max_probes_in_flight: usize::from(spec.health.max_probes_in_flight),
+        query_log: spec.query_log.clone(),
+        dnstap: spec.dnstap.clone(),
+        webhooks,
     }
 }

@@ -30,6 +30,7 @@ mod service;
 mod site;
 mod steering;
 mod synthesis;
+mod telemetry;
 mod tls_check;
 mod zone;
 
@@ -48,6 +49,7 @@ pub use service::{AllDown, LastResort, ServiceSpec};
 pub use site::SiteSpec;
 pub use steering::{Bias, SteeringSpec};
 pub use synthesis::{BindingSpec, made_types};
+pub use telemetry::{SecretSpec, WebhookSpec};
 pub use zone::ZoneSpec;
 
 use std::path::PathBuf;
@@ -56,6 +58,7 @@ use crate::catalog::MetricsLimits;
 
 use super::source::Spanned;
 use super::table::{Read, Table};
+use crate::catalog::{Dnstap, QueryLog};
 use checks::Checks;
 use clients::Clients;
 use geo_map::GeoMaps;
@@ -74,6 +77,12 @@ pub struct Spec {
     pub rate_limit: Option<RateLimitSpec>,
     /// `[log]`
     pub log: LogSpec,
+    /// `[query_log]`; `None` is off.
+    pub query_log: Option<QueryLog>,
+    /// `[dnstap]`; `None` is off.
+    pub dnstap: Option<Dnstap>,
+    /// `[[webhook]]`
+    pub webhooks: Vec<WebhookSpec>,
     /// `[admin]`
     pub admin: AdminSpec,
     /// `[metrics]`
@@ -124,6 +133,9 @@ impl Spec {
         let listeners = ListenerSpec::read_all(&mut root, listen);
         let rate_limit = RateLimitSpec::read(&mut root);
         let log = LogSpec::read(&mut root);
+        let query_log = telemetry::query_log(&mut root);
+        let dnstap = telemetry::dnstap(&mut root);
+        let webhooks = WebhookSpec::read_all(&mut root);
         let admin = AdminSpec::read(&mut root);
         let metrics = metrics::read(&mut root);
         let ecs = EcsSpec::read(&mut root);
@@ -162,6 +174,9 @@ impl Spec {
                 listeners: listeners?,
                 rate_limit: rate_limit?,
                 log: log?,
+                query_log: query_log?,
+                dnstap: dnstap?,
+                webhooks: webhooks?,
                 admin: admin?,
                 metrics: metrics?,
                 ecs: ecs?,

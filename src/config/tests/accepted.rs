@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::catalog::LogFormat;
+use crate::catalog::{
+    Dnstap, DnstapPeer, LogFormat, LogOutput, QueryLog, Secret, Webhook, WebhookEvent,
+};
 use crate::config::spec::ProbeAddress;
 use crate::guard::Rate;
 use crate::health::{
     Caution, CheckKind, Damping, DnsCheck, ExternalCheck, Failback, Full, HaproxyCell, Place,
     Reports, ResponseCode, RiseFall, Schedule, Scheme, Smoothing, TcpCheck, TlsCheck,
 };
-use crate::model::{AdminState, RecordType, SiteId, TtlRange};
+use crate::model::{AdminState, MemoryFiles, RecordType, SiteId, TtlRange};
 use crate::steer::MinHealthy;
 use crate::wire::{BindingParameters, BindingTarget, MandatoryKey};
 
@@ -38,6 +40,7 @@ fn defaults_are_filled_in() {
     assert!(spec.server.watch_files);
     assert_eq!(spec.log, LogSpec { format: LogFormat::Text, level: tracing::Level::INFO });
     assert_eq!(spec.admin.listen, None);
+    assert_eq!((&spec.query_log, &spec.dnstap, spec.webhooks.len()), (&None, &None, 0));
     assert_eq!(spec.ecs, EcsSpec { enabled: true, max_scope_v4: 32, max_scope_v6: 56 });
     assert_eq!(spec.health.state_max_age, Duration::from_secs(600));
     assert_eq!(spec.health.max_probes_in_flight, 256);
@@ -450,4 +453,67 @@ fn a_binding_takes_its_defaults_and_hints_only_of_its_own_names() {
     let keys = "priority = 2\nalpn = [\"h2\", \"h3\"]\nno_default_alpn = true\nport = 8443\n\
                 hints = false\nech = \"AAEH\"\nmandatory = [\"port\", \"alpn\"]";
     assert_eq!(read(keys), all);
+}
+
+#[test]
+fn logs_are_off_until_they_have_somewhere_to_go() {
+    let log = |text: &str| spec("", &format!("[query_log]\n{text}")).query_log;
+    let plain = QueryLog {
+        output: LogOutput::Stderr,
+        sample: 1,
+        max_per_second: 1000,
+        ipv4_prefix: 24,
+        ipv6_prefix: 48,
+    };
+    assert_eq!(log("output = \"stderr\""), Some(plain.clone()));
+    let output = LogOutput::File("etc/q.log".into());
+    assert_eq!(
+        log("output = \"q.log\"\nsample = 100\nipv4_prefix = 32"),
+        Some(QueryLog { output, sample: 100, ipv4_prefix: 32, ..plain })
+    );
+    let tap = |text: &str| spec("", &format!("[dnstap]\n{text}")).dnstap;
+    let peer = DnstapPeer::Socket("etc/tap".into());
+    let plain = Dnstap { peer, queries: true, responses: true, sample: 1, identity: None };
+    assert_eq!(tap("socket = \"tap\""), Some(plain.clone()));
+    let peer = DnstapPeer::Address(([127, 0, 0, 1], 6000).into());
+    assert_eq!(
+        tap("address = \"127.0.0.1:6000\"\nmessages = \"query\"\nidentity = \"me\""),
+        Some(Dnstap { peer, responses: false, identity: Some("me".into()), ..plain })
+    );
+}
+
+/// The webhooks of a configuration, with a file that holds a secret.
+fn webhooks(text: &str) -> Result<Vec<Webhook>, String> {
+    let files = MemoryFiles::default()
+        .with("meridian.toml", format!("{GOOD}[[webhook]]\nurl = \"http://a.example:80\"\n{text}"))
+        .with("example.zone", "$TTL 60\n@ SOA ns h 1 1 1 1 1\n@ NS ns\n")
+        .with("secret", " s3cret\n")
+        .with("empty", "\n");
+    let loaded = load(Path::new("meridian.toml"), &files, None);
+    loaded.map(|catalog| catalog.settings.webhooks).map_err(|refused| {
+        assert!(refused.files.contains(&"meridian.toml".into()));
+        refused.diagnostics.iter().map(Diagnostic::title).collect()
+    })
+}
+
+#[test]
+fn webhooks_have_what_they_need() {
+    let secret = |text: &str| webhooks(text).map(|hooks| hooks[0].secret.clone());
+    let wanted = Ok(Some(Secret((*b"s3cret").into())));
+    assert_eq!(secret("secret = \"s3cret\""), wanted);
+    assert_eq!(secret("secret_file = \"secret\""), wanted);
+    assert_eq!(secret(""), Ok(None));
+    for (file, message) in [
+        ("empty", "webhook[0].secret_file: empty is empty, which is no secret"),
+        ("none", "webhook[0].secret_file: cannot read none: entity not found"),
+    ] {
+        let refused = secret(&format!("secret_file = \"{file}\"")).unwrap_err();
+        assert_eq!(refused, message);
+    }
+    let hooks = webhooks("events = \"reload\"\nservices = \"w*\"").unwrap();
+    let [hook] = &hooks[..] else { panic!("{hooks:?}") };
+    assert!(hook.events.has(WebhookEvent::Reload) && !hook.events.has(WebhookEvent::Health));
+    assert_eq!((hook.services.len(), hook.timeout.as_secs()), (1, 10));
+    assert_eq!(hook.retry_for, Duration::from_secs(4 * 3600));
+    assert!(!format!("{:?}", webhooks("secret = \"s3cret\"")).contains("s3cret"));
 }

@@ -61,6 +61,7 @@ fn section_of_template(template: &str, section: &str) -> String {
     let header = match section {
         "zone[]" => "[[zone]]",
         "listener[]" => "[[listener]]",
+        "webhook[]" => "[[webhook]]",
         "geoip.override[]" => "[[geoip.override]]",
         "admin.token[]" => "[[admin.token]]",
         section if section.starts_with("service.NAME") => "[service.",
@@ -77,6 +78,7 @@ fn section_of_manual(section: &str) -> &'static str {
     let heading = match section {
         "zone[]" => "[[zone]]".to_owned(),
         "listener[]" => "[[listener]]".to_owned(),
+        "webhook[]" => "[[webhook]]".to_owned(),
         "geoip.override[]" => "[[geoip.override]]".to_owned(),
         "admin.token[]" => "[[admin.token]]".to_owned(),
         "service.NAME.endpoints[]" => "Endpoints".to_owned(),
