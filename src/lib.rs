@@ -42,6 +42,9 @@ pub mod world;
 
 pub mod engine;
 
+pub mod telemetry;
+pub mod webhook;
+
 pub mod explain;
 
 pub mod admin;

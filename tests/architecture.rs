@@ -31,6 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("forecast", &["model", "geo", "health", "steer", "catalog"]),
     ("serve", &["model", "tally"]),
     ("probe", &["health"]),
+    ("telemetry", &["model", "geo", "steer", "catalog", "world", "engine"]),
+    ("webhook", &["history", "catalog"]),
     (
         "admin",
         &[
@@ -46,6 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "world",
             "explain",
             "serve",
+            "telemetry",
+            "webhook",
         ],
     ),
     (
@@ -63,6 +67,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine",
             "serve",
             "probe",
+            "telemetry",
+            "webhook",
             "admin",
         ],
     ),

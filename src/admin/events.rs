@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `status` | at once, every two seconds, on change | as of `/api/v1/status` |
 //! | `sites`, `services`, `overrides` | at once, and when they are other than before | as of the path of that name; of services the first hundred |
+//! | `clients` | at once, and every ten seconds if it is other than before | as of that path |
 //! | `history` | as it happens | one event, as in `/api/v1/history` |
 //!
 //! What all who follow are told is made once. While nobody follows, nothing is made. Who reads too
@@ -21,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::history::Event;
 use super::reply::{Page, json};
@@ -33,6 +34,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// What lies at least between two looks: a storm of changes is told in steps.
 const REST: Duration = Duration::from_millis(200);
+
+/// How often it is looked where clients are.
+const CLIENTS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A name and what is told under it.
 type Piece = (&'static str, Arc<str>);
@@ -53,11 +57,17 @@ impl Default for Board {
 /// Looks at what may have changed while anybody follows, for as long as the daemon answers.
 pub(super) async fn keep(desk: Desk) {
     let mut told = desk.told.subscribe();
+    let mut clients: Option<(Instant, Piece)> = None;
     loop {
         if desk.board.pieces.is_closed() {
             desk.board.wanted.notified().await;
         }
-        let Ok(pieces) = look(&desk).await else { return };
+        let Ok(mut pieces) = look(&desk).await else { return };
+        let fresh = clients.take().filter(|(at, _)| at.elapsed() < CLIENTS_INTERVAL);
+        let (at, piece) =
+            fresh.unwrap_or_else(|| (Instant::now(), ("clients", line(&desk.clients.cells()))));
+        pieces.push(piece.clone());
+        clients = Some((at, piece));
         desk.board.pieces.send_replace(pieces);
         sleep(REST).await;
         tokio::select! {
@@ -95,8 +105,8 @@ struct Follower {
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "look",
     responses(
-        (status = OK, description = "Events `status`, `sites`, `services`, `overrides` and \
-            `history`; the data of each is that of the path of its name.",
+        (status = OK, description = "Events `status`, `sites`, `services`, `overrides`, `clients` \
+            and `history`; the data of each is that of the path of its name.",
             body = String, content_type = "text/event-stream"),
         (status = SERVICE_UNAVAILABLE, description = "Too many follow already."),
     )

@@ -11,6 +11,7 @@
 //! thing that can be asked for; `openapi` has all routes.
 
 mod access;
+mod clients;
 mod events;
 mod explain;
 mod failback;
@@ -54,6 +55,8 @@ use crate::model::Files;
 use crate::overrides::Refusal;
 use crate::serve::Counters;
 use crate::tally::{ProbeCounts, ReloadCounts, Tallies};
+use crate::telemetry::{Clients, Telemetry};
+use crate::webhook::Webhooks;
 use crate::world::{Snapshot, World};
 
 pub use access::{LOCAL, digest_of};
@@ -134,6 +137,10 @@ pub struct View<'a> {
     pub tallies: &'a Tallies,
     /// What came of probes.
     pub probes: &'a ProbeCounts,
+    /// What is told of queries.
+    pub telemetry: &'a Telemetry,
+    /// Who is told of events.
+    pub webhooks: &'a Webhooks,
 }
 
 /// What the admin side works with.
@@ -146,6 +153,8 @@ pub struct Connections {
     pub files: Arc<dyn Files + Send + Sync>,
     /// What happens, as it happens.
     pub told: broadcast::Sender<Arc<Event>>,
+    /// Where clients are.
+    pub clients: Arc<Clients>,
 }
 
 /// What all requests share.
@@ -157,6 +166,7 @@ struct Shared {
     world: Arc<World>,
     files: Arc<dyn Files + Send + Sync>,
     told: broadcast::Sender<Arc<Event>>,
+    clients: Arc<Clients>,
     /// The digest of the token of this machine, if there is one.
     local: Option<Box<[u8; 32]>>,
     limits: Limits,
@@ -220,12 +230,13 @@ pub fn start(
 }
 
 fn desk(connections: Connections, local: Option<[u8; 32]>, limits: Limits) -> Desk {
-    let Connections { daemon, world, files, told } = connections;
+    let Connections { daemon, world, files, told, clients } = connections;
     Desk(Arc::new(Shared {
         daemon,
         world,
         files,
         told,
+        clients,
         local: local.map(Box::new),
         limits,
         followers: Arc::new(Semaphore::new(limits.followers)),

@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Details, Problem};
 use super::{
-    Desk, access, events, explain, failback, history, instruct, metrics, overrides, push, reload,
-    services, sites, status, status_page, targets, zones,
+    Desk, access, clients, events, explain, failback, history, instruct, metrics, overrides, push,
+    reload, services, sites, status, status_page, targets, zones,
 };
 
 /// Where the document is.
@@ -35,6 +35,7 @@ fn described() -> (Router<Desk>, OpenApi) {
         .routes(routes!(services::one))
         .routes(routes!(targets::some))
         .routes(routes!(zones::some))
+        .routes(routes!(clients::all))
         .routes(routes!(overrides::all))
         .routes(routes!(instruct::drain))
         .routes(routes!(instruct::undrain))

@@ -81,6 +81,8 @@ pub enum WebhookEvent {
     Override,
     /// A configuration is put in force, or refused.
     Reload,
+    /// A check begins or ceases to warn.
+    Warning,
 }
 
 impl WebhookEvent {
@@ -90,6 +92,7 @@ impl WebhookEvent {
             Self::Health => "health",
             Self::Override => "override",
             Self::Reload => "reload",
+            Self::Warning => "warning",
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::health::TargetKey;
 use crate::history::{Event, History, MAX_NAMED, Reload};
 use crate::model::{AdminState, TargetId};
+use crate::webhook::Webhooks;
 use crate::world::{AdminChange, Observed};
 
 /// Events that one who listens may be behind; then it misses some.
@@ -21,17 +22,19 @@ pub(super) struct Chronicle {
     pub(super) history: History,
     pub(super) told: broadcast::Sender<Arc<Event>>,
     pub(super) last_reload: Option<Reload>,
+    pub(super) webhooks: Webhooks,
 }
 
 impl Chronicle {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(webhooks: Webhooks) -> Self {
         let (history, last_reload) = (History::default(), None);
-        Self { history, told: broadcast::Sender::new(TOLD), last_reload }
+        Self { history, told: broadcast::Sender::new(TOLD), last_reload, webhooks }
     }
 
     /// Takes in an event, and tells it.
     pub(super) fn add(&mut self, event: Event) {
         let event = Arc::new(event);
+        self.webhooks.tell(&event);
         self.history.add(Arc::clone(&event));
         // Often nobody listens.
         let _ = self.told.send(event);

@@ -43,6 +43,8 @@ use crate::overrides::Overrides;
 use crate::probe::{ProbeReport, Prober};
 use crate::serve::{Answer, GivenSockets, Serving};
 use crate::tally::{ProbeCounts, ReloadCounts, Tallies};
+use crate::telemetry::Telemetry;
+use crate::webhook::Webhooks;
 use crate::world::Writer;
 
 use chronicle::Chronicle;
@@ -205,6 +207,7 @@ struct Server {
     state_file: state_file::StateFile,
     ledger: Ledger,
     map_cache: map_cache::MapCache,
+    telemetry: Telemetry,
     /// A compilation under way, and whether another was asked for meanwhile.
     compiling: Option<Compiling>,
     compiling_since: Option<Instant>,
@@ -290,17 +293,25 @@ impl Server {
         map_cache.save_if_behind(Arc::clone(&world.load().catalog), runtime);
         let instance = Arc::new(instance::this_process(cookie_secret));
         let tallies = instance.tallies.clone();
+        let hostname = instance.hostname.clone();
+        let name = server_name(&settings, &hostname);
+        let telemetry = Telemetry::start(Arc::clone(&world), Arc::clone(&files), hostname)?;
+        let taps = telemetry.taps();
         let engine = move |listener| {
-            Worker(Engine::new(Arc::clone(&world), Arc::clone(&instance), listener))
+            let engine = Engine::new(Arc::clone(&world), Arc::clone(&instance), listener);
+            Worker(engine.tapped(taps.open()))
         };
         let serving = listeners.start(engine, runtime)?;
-        let chronicle = Chronicle::new();
+        let mut webhooks = Webhooks::new(probes.clone(), name);
+        webhooks.follow(&settings.webhooks);
+        let chronicle = Chronicle::new(webhooks);
         let (daemon, requests) = mpsc::channel(16);
         let connections = admin::Connections {
             daemon,
             world: Arc::clone(writer.world()),
             files: Arc::clone(&files),
             told: chronicle.told.clone(),
+            clients: Arc::clone(telemetry.clients()),
         };
         if let Some((address, socket)) = &admin_socket {
             let socket = (*address, socket.try_clone()?);
@@ -321,6 +332,7 @@ impl Server {
             state_file,
             ledger,
             map_cache,
+            telemetry,
             compiling: None,
             compiling_since: None,
             compile_again: false,
@@ -359,7 +371,10 @@ impl Server {
                 biased;
                 _ = signals.terminate.recv() => break info!("SIGTERM: stopping"),
                 _ = signals.interrupt.recv() => break info!("SIGINT: stopping"),
-                _ = signals.hangup.recv() => self.compile("SIGHUP"),
+                _ = signals.hangup.recv() => {
+                    self.telemetry.reopen();
+                    self.compile("SIGHUP");
+                }
                 _ = signals.user2.recv() => self.hand_over(),
                 event = next(&mut self.successor) => if self.succeed(event).is_break() {
                     return Some((self, signals));
@@ -395,6 +410,9 @@ impl Server {
         self.state_file.finish(self.writer.health(), SystemTime::now()).await;
         self.prober.stop().await;
         let counters = self.serving.stop().await;
+        // The last queries are still on their way to whoever watches.
+        let telemetry = self.telemetry;
+        let _ = tokio::task::spawn_blocking(move || telemetry.stop()).await;
         let udp = counters.udp();
         info!(udp_queries = udp.queries, tcp_queries = counters.tcp.queries, "stopped");
         None
@@ -504,6 +522,8 @@ impl Server {
             reloads: &self.reloads,
             tallies: &self.tallies,
             probes: &self.probes,
+            telemetry: &self.telemetry,
+            webhooks: &self.chronicle.webhooks,
         });
     }
 }
@@ -542,4 +562,10 @@ async fn come(at: Option<SystemTime>) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// What the server calls itself to others: what it is configured to, or its host's name.
+fn server_name(settings: &Settings, hostname: &[u8]) -> Arc<str> {
+    let configured = settings.identity.as_deref().filter(|identity| !identity.is_empty());
+    configured.map_or_else(|| String::from_utf8_lossy(hostname).into(), Into::into)
 }

@@ -88,7 +88,9 @@ impl Server {
                 if let Err(error) = self.prober.update(targets).await {
                     error!(%error, "probes go on as they were");
                 }
-                let generation = self.writer.world().load().generation;
+                let snapshot = self.writer.world().snapshot();
+                self.chronicle.webhooks.follow(&snapshot.catalog.settings.webhooks);
+                let generation = snapshot.generation;
                 info!(generation, "the new configuration is in force");
                 self.end_reload(Ok(()), warnings, before);
             }

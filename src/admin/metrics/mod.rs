@@ -10,6 +10,7 @@ mod queries;
 mod server;
 mod services;
 mod sockets;
+mod telling;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::catalog::Catalog;
 use crate::health::{Health, TargetStatus};
 use crate::serve::Counters;
 use crate::tally::{ProbeCount, ReloadCounts, Tallies};
+use crate::telemetry::TelemetryCounts;
+use crate::webhook::WebhookCounts;
 use crate::world::Snapshot;
 
 use health::TargetLine;
@@ -43,6 +46,9 @@ pub(super) struct Scrape {
     statuses: Vec<TargetStatus>,
     /// As many as are told apart.
     targets: Vec<TargetLine>,
+    telemetry: TelemetryCounts,
+    /// By the places of their URLs, without what is secret in those.
+    webhooks: Vec<(String, WebhookCounts)>,
     stalled: usize,
     not_tried: u64,
     uptime: Duration,
@@ -62,6 +68,8 @@ impl Scrape {
             reloads: *view.reloads,
             statuses: ids.map(status).collect(),
             targets: health::lines(view.health, catalog.settings.metrics.targets),
+            telemetry: view.telemetry.counts(),
+            webhooks: view.webhooks.counts(),
             stalled: view.stalled,
             not_tried: view.not_tried,
             uptime: view.uptime,
@@ -77,6 +85,7 @@ impl Scrape {
         queries::write(self.catalog(), &totals, &mut page);
         services::write(self, &mut page);
         health::write(self, &mut page);
+        telling::write(self, &mut page);
         page.finish()
     }
 

@@ -132,6 +132,7 @@ impl WebhookSpec {
             ("health", WebhookEvent::Health),
             ("override", WebhookEvent::Override),
             ("reload", WebhookEvent::Reload),
+            ("warning", WebhookEvent::Warning),
         ];
         let url = table.required("url", url);
         let secret = table.optional("secret", |value| Ok(Secret(word(value)?.into_bytes().into())));
