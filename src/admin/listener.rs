@@ -189,3 +189,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         self.judge(context, shut)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_takes_nothing_is_left() {
+        let (inner, mut client) = duplex(4);
+        let patience = Duration::from_millis(50);
+        let mut stream = Impatient { inner, patience, waiting: None };
+        stream.write_all(b"1234").await.expect("there is room");
+        let error = stream.write_all(b"5678").await.expect_err("nobody takes it");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let mut taken = [0; 4];
+        client.read_exact(&mut taken).await.expect("what was written first");
+        stream.write_all(b"5678").await.expect("there is room again");
+    }
+}
