@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use common::backend::{Backend, Mood};
 use common::dns::{self, RawReply, ask, exchange, packet};
-use common::{Folder, PATIENCE, PROGRAM, Server, eventually, has, http_get, kill};
+use common::{
+    ADMIN, Folder, PATIENCE, PROGRAM, Server, eventually, has, http, http_get, http_status, kill,
+};
 
 const SERVICE: &str = "
 [site.one]
@@ -213,7 +215,7 @@ fn the_grace_of_open_connections_ends() {
 
 #[test]
 fn what_cannot_take_over_changes_nothing() {
-    let mut line = Line::start(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{SERVICE}"));
+    let mut line = Line::start(&format!("{ADMIN}{SERVICE}"));
     let config = line.folder.read("meridian.toml");
     let first = line.process;
     let admin = line.server.wait_for_address("admin listens");
@@ -258,7 +260,7 @@ fn what_was_known_is_known_after() {
     let [one, two] = backends.each_ref().map(|backend| backend.address);
     // One probe, and the next tomorrow; three have to pass.
     let mut line = Line::start(&format!(
-        "[admin]\nlisten = \"127.0.0.1:0\"\n[cookies]\nrequired = true\n[site.one]\n\
+        "{ADMIN}[cookies]\nrequired = true\n[site.one]\n\
          [check.web]\ntype = \"http\"\ninterval = \"1d\"\ntimeout = \"5s\"\nrise = 3\n\
          [service.www]\nnames = [\"www.example.com\"]\npolicy = \"round-robin\"\ncheck = \"web\"\n\
          endpoints = [{{ site = \"one\", address = \"192.0.2.9\", probe = \"{one}\" }}, \
@@ -299,6 +301,29 @@ fn what_was_known_is_known_after() {
         assert!(text.contains("\"down\""), "{text}");
     }
     assert_eq!(line.server.count_lines("health changed"), 2, "nothing was found out anew");
+}
+
+#[test]
+fn what_people_have_ordered_stays_in_force() {
+    let mut line = Line::start(&format!(
+        "{ADMIN}[site.one]\n[site.two]\n[service.www]\nnames = [\"www.example.com\"]\n\
+         policy = \"round-robin\"\nendpoints = [{{ site = \"one\", address = \"192.0.2.1\" }}, \
+         {{ site = \"two\", address = \"192.0.2.9\" }}]\n"
+    ));
+    let admin = line.server.wait_for_address("admin listens");
+    let fields = format!("{}Content-Type: application/json\r\n", line.folder.bearer());
+    let order = r#"{"selector": "site:two", "reason": "a test"}"#;
+    let (head, body) = http(admin, "POST /api/v1/drain", &fields, order);
+    assert_eq!(http_status(&head), 200, "{body}");
+    for _ in 0..2 {
+        line.hand_over();
+        line.server.wait_for("stopped: handed over");
+        (0..4).for_each(|_| assert!(line.answers(), "the drained site is not answered"));
+    }
+    // The same token gives orders to the new process.
+    let (head, body) = http(admin, "POST /api/v1/undrain", &fields, order);
+    assert_eq!(http_status(&head), 200, "{body}");
+    eventually("the site is back", || !line.answers());
 }
 
 #[test]
