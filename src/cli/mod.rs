@@ -7,10 +7,12 @@
 //! | 2 | the command line is wrong |
 
 mod check;
+mod completions;
 mod demo;
 mod explain;
 mod import;
 mod plan;
+mod man;
 mod serve;
 mod token;
 
@@ -53,6 +55,8 @@ enum Command {
     Import(import::Import),
     Token(token::Token),
     Plan(Box<plan::Plan>),
+    Completions(completions::Completions),
+    Man(man::ManPages),
 }
 
 /// Where the configuration is.
@@ -84,6 +88,8 @@ pub fn main() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Token(token) => token.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -123,4 +129,34 @@ fn refused(diagnostics: &config::Diagnostics) -> anyhow::Error {
     };
     eprint!("{}", diagnostics.render(dress));
     Said.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every subcommand below `command` and every argument says what it is for.
+    fn check(command: &clap::Command) {
+        let name = command.get_name();
+        assert!(command.get_about().is_some(), "`{name}` has no help");
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "`{name}`: {argument} has no help");
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn everything_has_help() {
+        let mut command = Cli::command();
+        command.build();
+        assert!(command.get_subcommands().count() > 6);
+        check(&command);
+    }
+
+    #[test]
+    fn the_description_is_sound() {
+        Cli::command().debug_assert();
+    }
 }
