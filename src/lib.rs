@@ -14,7 +14,8 @@
 //! outcomes of [`probe`]s, which [`health`] turns into up and down. [`daemon`] ties the
 //! rooms together; [`cli`] is what people type, and [`explain`] tells them what a client would
 //! get. [`forecast`] compares two catalogs, or two states of health, before they are so. Apart from
-//! all that, [`import`] makes of another system's configuration one for [`config`] to read.
+//! all that, [`import`] makes of another system's configuration one for [`config`] to read, and
+//! [`update`] fetches databases.
 //!
 //! A room uses only rooms below its own; `tests/architecture.rs` holds the arrows.
 
@@ -38,6 +39,7 @@ pub mod catalog;
 
 pub mod config;
 pub mod forecast;
+pub mod update;
 pub mod world;
 
 pub mod engine;

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["model", "zone"]),
     ("catalog", &["model", "geo", "guard", "health", "tally", "zone", "steer", "wire"]),
     ("config", &["model", "geo", "guard", "health", "tally", "zone", "steer", "wire", "catalog"]),
+    ("update", &["geo", "config"]),
     ("world", &["model", "health", "overrides", "steer", "catalog"]),
     ("engine", &["model", "guard", "tally", "zone", "steer", "wire", "catalog", "world"]),
     (
@@ -74,7 +75,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["model", "geo", "import", "catalog", "config", "explain", "forecast", "admin", "daemon"],
+        &[
+            "model", "geo", "import", "catalog", "config", "update", "explain", "forecast",
+            "admin", "daemon",
+        ],
     ),
 ];
 

@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod geoip;
 mod import;
 mod plan;
 mod man;
@@ -55,6 +56,7 @@ enum Command {
     Import(import::Import),
     Token(token::Token),
     Plan(Box<plan::Plan>),
+    Geoip(geoip::Geoip),
     Completions(completions::Completions),
     Man(man::ManPages),
 }
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Token(token) => token.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Geoip(geoip) => geoip.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };

@@ -139,6 +139,8 @@ pub enum Problem {
     GroupInGroup(String),
     #[error("it takes a database to tell `{0}`, and none is configured")]
     NoDatabase(String),
+    #[error("`{file}` is not in `databases`, so it would never be read")]
+    NotAmongDatabases { file: String, known: Vec<String> },
     #[error("nothing can follow `auto`, which takes all other sites")]
     AfterAuto,
     #[error("a site is called `auto`, which here means the nearest")]
@@ -225,6 +227,12 @@ impl Problem {
             Self::NoDatabase(_) => {
                 "add `databases` to [geoip], or name networks in its place".to_owned()
             }
+            Self::NotAmongDatabases { known, .. } if known.is_empty() => {
+                "add `databases` to [geoip], with this file in it".to_owned()
+            }
+            Self::NotAmongDatabases { file, known } => {
+                did_you_mean(file, known, "`databases` has")
+            }
             Self::AfterAuto => "put `auto` last".to_owned(),
             Self::AutoIsSite => "give the site another name".to_owned(),
             Self::DefaultBesideAny => "drop one of the two".to_owned(),
@@ -277,7 +285,9 @@ fn missing_key_advice(key: &str) -> Option<&'static str> {
         "site" => "add `site = \"SITE\"`",
         "type" => "add `type = \"http\"`, \"https\" or \"tcp\"",
         "port" => "add `port`, the one the server listens on",
-        "file" => "add `file`, the path of the zone's master file",
+        "file" => "add `file`, the path of the zone's master file, or of the database",
+        "edition" => "add `edition`, such as \"GeoLite2-City\"",
+        "account_id" => "add `account_id`, the number of the account at MaxMind",
         "address" => "add `address`, one of `server.listen`",
         "allow_query" => "add `allow_query`, such as [\"192.0.2.0/24\"]",
         "responses_per_second" => {

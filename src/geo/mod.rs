@@ -46,6 +46,7 @@ mod record;
 mod saved;
 mod selector;
 pub mod steps;
+mod survey;
 mod tree;
 
 pub use centroids::centroid as middle_of_country;
@@ -62,3 +63,4 @@ pub use ranking::{RankedSite, Ranking, RankingSpec, SiteDistance, distances};
 pub use rankings::RankingRef;
 pub use saved::{SavedError, restore, save};
 pub use selector::{FoldedName, Selector, SelectorError, SubdivisionPart};
+pub use survey::Survey;

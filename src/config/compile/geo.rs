@@ -176,7 +176,9 @@ pub(super) fn read_databases(
             Ok(octets) => read.push((place, octets)),
             Err(error) => {
                 let message = format!("cannot read {}: {error}", path.value.display());
-                let advice = "see geoip/README.md for where databases come from".to_owned();
+                let advice = "`meridian geoip update` fetches those of [[geoip.source]]; \
+                              geoip/README.md has more"
+                    .to_owned();
                 let diagnostic = work.source.diagnostic(&path.at, message, Some(advice));
                 work.diagnostics.push(diagnostic);
             }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::geo_source::GeoSourceSpec;
 use super::service::Services;
 use super::site::Sites;
 use crate::config::problem::Problem;
@@ -24,6 +25,8 @@ pub struct GeoipSpec {
     pub override_files: Vec<Spanned<PathBuf>>,
     /// `[[geoip.override]]`: what a person knows better; no network twice.
     pub overrides: Vec<OverrideSpec>,
+    /// `[[geoip.source]]`: where databases are fetched from; none for the same file twice.
+    pub sources: Vec<GeoSourceSpec>,
 }
 
 /// `[[geoip.override]]`: one network and where it is.
@@ -58,12 +61,14 @@ impl GeoipSpec {
             let reads = tables.into_iter();
             all(reads.map(|table| read_override(table?, &mut unique, sites, services)))
         });
+        let sources = GeoSourceSpec::read_all(&mut table, &databases);
         table.finish()?;
         Ok(Self {
             databases: databases?,
             cache_file: cache_file?,
             override_files: override_files?,
             overrides: overrides?,
+            sources: sources?,
         })
     }
 }
