@@ -11,11 +11,18 @@ mod completions;
 mod demo;
 mod explain;
 mod geoip;
+mod history;
 mod import;
-mod plan;
 mod man;
+mod overrides;
+mod plan;
+mod reload;
+mod remote;
 mod serve;
+mod status;
+mod table;
 mod token;
+mod words;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -41,6 +48,7 @@ Start here:
   meridian explain www.example.com --client 203.0.113.9
                                                what that client would get, and why
   meridian plan meridian.toml new.toml         who would move, before it is so
+  meridian status                              how the running server stands
   meridian import nginx nginx.conf -o DIR      the configuration of another system as one of this")]
 struct Cli {
     #[command(subcommand)]
@@ -56,6 +64,14 @@ enum Command {
     Import(import::Import),
     Token(token::Token),
     Plan(Box<plan::Plan>),
+    Status(status::StatusCommand),
+    Drain(overrides::Drain),
+    Undrain(overrides::Undrain),
+    Disable(overrides::Disable),
+    Enable(overrides::Enable),
+    Force(overrides::Force),
+    Reload(reload::Reload),
+    History(history::History),
     Geoip(geoip::Geoip),
     Completions(completions::Completions),
     Man(man::ManPages),
@@ -90,6 +106,14 @@ pub fn main() -> ExitCode {
         Command::Import(import) => import.run(),
         Command::Token(token) => token.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Status(status) => status.run(),
+        Command::Drain(drain) => drain.run(),
+        Command::Undrain(undrain) => undrain.run(),
+        Command::Disable(disable) => disable.run(),
+        Command::Enable(enable) => enable.run(),
+        Command::Force(force) => force.run(),
+        Command::Reload(reload) => reload.run(),
+        Command::History(history) => history.run(),
         Command::Geoip(geoip) => geoip.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

@@ -1,5 +1,6 @@
 //! A client as typed.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -13,6 +14,12 @@ use crate::wire::ClientSubnet;
 pub struct Client {
     pub(super) address: IpAddr,
     pub(super) length: u8,
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.length)
+    }
 }
 
 impl Client {

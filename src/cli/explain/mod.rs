@@ -2,7 +2,8 @@
 //!
 //! It compiles the configuration as `serve` does and calls the functions that serve; what
 //! it prints is their trace. Health is not probed: every endpoint counts as up, unless the
-//! state file knows better or `--down` says otherwise.
+//! state file knows better or `--down` says otherwise. With `--live` the running server is asked,
+//! which goes by what it has probed and by what people have said.
 
 mod text;
 
@@ -16,12 +17,14 @@ use crate::daemon::DiskFiles;
 use crate::explain::{self, Client, Known, Report, Setting};
 use crate::model::{Files, RecordType, WireName};
 
+use super::remote::RemoteOptions;
 use super::{ConfigPath, load};
 
 /// Say what a client would get for a name, and why.
 ///
 /// Health is not probed here: every endpoint counts as up, unless a fresh state file says
-/// otherwise, or --down does.
+/// otherwise, or --down does. With --live it is the running server that says so, by the health it
+/// has probed and the overrides in force.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// The name asked for.
@@ -42,10 +45,15 @@ pub(super) struct Explain {
     #[arg(long)]
     json: bool,
     /// Explain the world of `meridian demo` in place of a configuration.
-    #[arg(long, conflicts_with = "config")]
+    #[arg(long, conflicts_with_all = ["config", "live"])]
     demo: bool,
+    /// Ask the running server in place of a configuration.
+    #[arg(long)]
+    live: bool,
     #[command(flatten)]
     path: ConfigPath,
+    #[command(flatten, next_help_heading = "With --live")]
+    remote: RemoteOptions,
 }
 
 impl Explain {
@@ -53,6 +61,9 @@ impl Explain {
         if self.demo {
             let (path, files) = super::demo::embedded();
             return self.run_over(&path, &files);
+        }
+        if self.live {
+            return self.ask();
         }
         self.run_over(&self.path.config, &DiskFiles)
     }
@@ -62,15 +73,35 @@ impl Explain {
         let databases = explain::open_databases(&catalog, files)?;
         let known = Known::saved(&catalog, files, SystemTime::now());
         let setting = Setting::new(&catalog, &databases, known, &self.down)?;
-        let mut out = std::io::stdout().lock();
         for (number, client) in self.client.iter().enumerate() {
             let report = Report::new(&setting, &self.name, self.qtype, *client)?;
-            if self.json {
-                writeln!(out, "{}", serde_json::to_string(&report)?)?;
-            } else {
-                let gap = if number > 0 { "\n" } else { "" };
-                write!(out, "{gap}{}", text::Text(&report))?;
-            }
+            self.tell(number, &report)?;
+        }
+        Ok(())
+    }
+
+    /// The same by the running server.
+    fn ask(&self) -> Result<(), anyhow::Error> {
+        let server = self.remote.server(&self.path.config)?;
+        for (number, client) in self.client.iter().enumerate() {
+            let query = [
+                ("name", self.name.to_string()),
+                ("type", self.qtype.to_string()),
+                ("client", client.to_string()),
+                ("down", self.down.join(",")),
+            ];
+            self.tell(number, &server.get("/api/v1/explain", &query)?)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, number: usize, report: &Report) -> Result<(), anyhow::Error> {
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(report)?)?;
+        } else {
+            let gap = if number > 0 { "\n" } else { "" };
+            write!(out, "{gap}{}", text::Text(report))?;
         }
         Ok(())
     }
