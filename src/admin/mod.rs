@@ -12,6 +12,7 @@
 
 mod access;
 mod clients;
+mod dashboard;
 mod events;
 mod explain;
 mod failback;

@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Details, Problem};
 use super::{
-    Desk, access, clients, events, explain, failback, history, instruct, metrics, overrides, push,
-    reload, services, sites, status, status_page, targets, zones,
+    Desk, access, clients, dashboard, events, explain, failback, history, instruct, metrics,
+    overrides, push, reload, services, sites, status, status_page, targets, zones,
 };
 
 /// Where the document is.
@@ -101,6 +101,7 @@ pub(super) fn routes(desk: Desk) -> Router {
         .route(DOCUMENT_PATH, document)
         .route("/failback", post(failback::take))
         .route("/health/{check}/{address}", post(push::take))
+        .merge(dashboard::routes())
         .fallback(nothing_there)
         .method_not_allowed_fallback(nothing_done)
         .layer(axum::middleware::from_fn_with_state(desk.clone(), access::check))
