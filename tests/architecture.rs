@@ -22,7 +22,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["model", "zone"]),
     ("catalog", &["model", "geo", "guard", "health", "tally", "zone", "steer", "wire"]),
     ("config", &["model", "geo", "guard", "health", "tally", "zone", "steer", "wire", "catalog"]),
-    ("update", &["geo", "config"]),
     ("world", &["model", "health", "overrides", "steer", "catalog"]),
     ("engine", &["model", "guard", "tally", "zone", "steer", "wire", "catalog", "world"]),
     (
@@ -30,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["model", "geo", "health", "overrides", "zone", "steer", "wire", "catalog", "engine"],
     ),
     ("forecast", &["model", "geo", "health", "steer", "catalog"]),
+    ("update", &["geo", "config"]),
     ("serve", &["model", "tally"]),
     ("probe", &["health"]),
     ("telemetry", &["model", "geo", "steer", "catalog", "world", "engine"]),
@@ -76,7 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "geo", "import", "catalog", "config", "update", "explain", "forecast",
+            "model", "geo", "import", "catalog", "config", "explain", "forecast", "update",
             "admin", "daemon",
         ],
     ),

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::dns::ask;
-use common::{PROGRAM, Server, eventually, has, http_get, meridian};
+use common::{Folder, PROGRAM, Server, eventually, has, http, http_get, http_status, meridian};
 
 /// A network in each of six countries, and the address of the site nearest to it.
 const CLIENTS: [(&str, &str, &str); 6] = [
@@ -25,12 +25,19 @@ const CLIENTS: [(&str, &str, &str); 6] = [
 struct Demo {
     server: Server,
     guide: Vec<String>,
+    /// Where its token is.
+    _folder: Folder,
 }
 
 impl Demo {
     fn start() -> Self {
+        let folder = Folder::new(&[]);
         let mut server = Server::spawn(
-            Command::new(PROGRAM).args(["demo", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()),
+            Command::new(PROGRAM)
+                .args(["demo", "--listen", "127.0.0.1:0"])
+                .env_remove("RUNTIME_DIRECTORY")
+                .env("XDG_RUNTIME_DIR", folder.directory())
+                .stdout(Stdio::piped()),
         );
         let mut guide = Vec::new();
         for line in server.stdout().lines() {
@@ -39,13 +46,14 @@ impl Demo {
             if guide
                 .iter()
                 .filter(|line| line.contains(" http://") && !line.contains("curl"))
+                .filter(|line| !line.contains("#token="))
                 .count()
                 == 6
             {
                 break;
             }
         }
-        Self { server, guide }
+        Self { server, guide, _folder: folder }
     }
 
     /// Starts one whose back ends are all known to be up.
@@ -201,6 +209,24 @@ fn explain_down() -> String {
     let text = String::from_utf8(output.stdout).unwrap();
     let answer = text.lines().find_map(|line| line.trim().strip_prefix("answer "));
     answer.expect("an answer").trim().to_owned()
+}
+
+#[test]
+fn the_dashboard_is_where_it_says_and_its_token_may_give_orders() {
+    let demo = Demo::start();
+    let line = demo.guide.iter().find(|line| line.contains("#token=")).expect("a dashboard");
+    let (address, token) = line.trim().split_once("/#token=").unwrap();
+    let address: SocketAddr = address.strip_prefix("http://").unwrap().parse().unwrap();
+    let (status, page) = http_get(address, "/");
+    assert!(status == 200 && page.contains("<title>Meridian</title>"), "{status} {page}");
+    assert_eq!(demo.www("202.232.2.0"), "192.0.2.5");
+    for (token, status) in [("wrong", 401), (token, 200)] {
+        let fields = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        let order = "{\"selector\": \"site:tokyo\", \"reason\": \"a try\"}";
+        let (head, body) = http(address, "POST /api/v1/drain", &fields, order);
+        assert_eq!(http_status(&head), status, "{body}");
+    }
+    assert_ne!(demo.www("202.232.2.0"), "192.0.2.5");
 }
 
 #[test]

@@ -30,7 +30,9 @@ impl Serve {
             false => load(path, &DiskFiles)?,
         };
         self.log.start(&catalog);
-        Daemon::new(self.path.config, Arc::new(DiskFiles), catalog)?.with(heritage).run(|_| Ok(()))
+        Daemon::new(self.path.config, Arc::new(DiskFiles), catalog)?
+            .with(heritage)
+            .run(|_, _| Ok(()))
     }
 }
 

@@ -123,13 +123,13 @@ impl Daemon {
     }
 
     /// Serves until SIGTERM or SIGINT, or until another process has taken over. `ready` is told the
-    /// addresses once they answer.
+    /// addresses once they answer, and that of the admin interface where there is one.
     ///
     /// # Errors
     /// When an address cannot be listened on, or probing cannot start.
     pub fn run(
         self,
-        ready: impl FnOnce(&[SocketAddr]) -> Result<(), anyhow::Error>,
+        ready: impl FnOnce(&[SocketAddr], Option<SocketAddr>) -> Result<(), anyhow::Error>,
     ) -> Result<(), anyhow::Error> {
         let Self { runtime, config_path, files, catalog, ledger, heritage } = self;
         let ledger = overrides::ledger_files(ledger, &catalog.settings.admin);
@@ -152,7 +152,7 @@ impl Daemon {
             let start =
                 Start { config_path, files, catalog, ledger, said, program, sockets, estate };
             let server = Server::start(start, &handles)?;
-            ready(&server.addresses)?;
+            ready(&server.addresses, server.admin_address)?;
             if let Some(predecessor) = predecessor {
                 predecessor.replace();
             }
@@ -194,6 +194,7 @@ struct Server {
     config_path: PathBuf,
     files: Arc<dyn Files + Send + Sync>,
     addresses: Vec<SocketAddr>,
+    admin_address: Option<SocketAddr>,
     /// What cannot change without a restart.
     started_with: Settings,
     writer: Writer,
@@ -313,14 +314,18 @@ impl Server {
             told: chronicle.told.clone(),
             clients: Arc::clone(telemetry.clients()),
         };
-        if let Some((address, socket)) = &admin_socket {
-            let socket = (*address, socket.try_clone()?);
-            admin::start(connections, socket, &settings.admin, admin)?;
-        }
+        let admin_address = match &admin_socket {
+            Some((address, socket)) => {
+                let socket = (*address, socket.try_clone()?);
+                Some(admin::start(connections, socket, &settings.admin, admin)?)
+            }
+            None => None,
+        };
         Ok(Self {
             config_path,
             files,
             addresses,
+            admin_address,
             started_with: settings,
             writer,
             serving,

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
+use crate::admin::token_file;
+
 /// A network of a provider in each country, as the shipped database has it.
 const CLIENTS: [(&str, &str, &str); 6] = [
     ("the United States", "8.8.8.0/24", "virginia"),
@@ -16,23 +18,38 @@ const CLIENTS: [(&str, &str, &str); 6] = [
 
 pub(super) fn print(
     listen: SocketAddr,
+    admin: Option<SocketAddr>,
     backends: &[(&str, SocketAddr)],
 ) -> Result<(), anyhow::Error> {
     let mut text = String::new();
-    write(&mut text, listen, backends)?;
+    write(&mut text, listen, admin.map(dashboard), backends)?;
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }
 
+/// Where the dashboard is, with the token that lets it give orders: whoever sees this is the one
+/// who runs the demo.
+fn dashboard(admin: SocketAddr) -> String {
+    match token_file::read(&token_file::path(None, admin.port())) {
+        Ok(token) => format!("http://{admin}/#token={token}"),
+        Err(_) => format!("http://{admin}/"),
+    }
+}
+
 fn write(
     text: &mut String,
     listen: SocketAddr,
+    dashboard: Option<String>,
     backends: &[(&str, SocketAddr)],
 ) -> std::fmt::Result {
     let dig = format!("dig @{} -p {} +short", listen.ip(), listen.port());
     let program = std::env::args().next().unwrap_or_else(|| "meridian".to_owned());
     writeln!(text, "Meridian demo: DNS on {listen}, UDP and TCP. Ctrl-C ends it.\n")?;
+    if let Some(dashboard) = dashboard {
+        writeln!(text, "The dashboard; whoever has this address may drain and force:")?;
+        writeln!(text, "  {dashboard}\n")?;
+    }
     writeln!(text, "The nearest site for clients around the world:")?;
     for (country, network, site) in CLIENTS {
         writeln!(text, "  {dig} www.example.com A +subnet={network:<18} # {country}: {site}")?;
@@ -61,6 +78,7 @@ fn write(
         writeln!(text, "  {dig} www.example.com A +subnet=193.99.144.0/24")?;
         writeln!(text, "  curl http://{address}/mend")?;
     }
+    writeln!(text, "\nOr drain it: on the dashboard, \"Drain\" beside frankfurt.")?;
     writeln!(text, "\nThe back ends (192.0.2.1 to 192.0.2.6 in the answers):")?;
     for (site, address) in backends {
         writeln!(text, "  {site:<10} http://{address}/")?;
