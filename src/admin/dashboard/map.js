@@ -4,7 +4,7 @@ import { byId, drawn, element, fill, mark, say, shapesOf, show } from "./dom.js"
 import { layOut } from "./labels.js";
 import { ASPECT, graticule, pathOf, projection, rings } from "./projection.js";
 import { colourOf, known, stateOf, watch } from "./store.js";
-import { number, percent, some, span, state } from "./words.js";
+import { percent, some, span, state } from "./words.js";
 
 const KEPT_LINES = "meridian-map-lines";
 const MARK_RADIUS = 8;
@@ -173,14 +173,17 @@ function arc([fromX, fromY], [toX, toY]) {
 
 function clientsOf({ country, location, shares, total }) {
   const where = country ?? `${location[0]}, ${location[1]}`;
-  return `${where}: ${shares.map(([site, queries]) => `${site} ${percent(queries / total)}`).join(", ")} of ${number(total)} sampled`;
+  return `${where}: ${shares.map(([site, queries]) => `${site} ${percent(queries / total)}`).join(", ")} of about ${some(total, "query", "queries")}`;
 }
 
 function noteOnClients() {
-  const clients = known.clients;
-  if (!clients || clients.cells.length === 0) return "no clients seen yet";
-  const seconds = (Date.now() - Date.parse(clients.since)) / 1000;
-  return `clients of the last ${span(Math.max(seconds, 60))}, sampled`;
+  const { since, cells, unlocated } = known.clients ?? { cells: [] };
+  const elsewhere = unlocated
+    ? ` · about ${some(unlocated, "query", "queries")} from nobody knows where`
+    : "";
+  if (cells.length === 0) return `no clients seen yet${elsewhere}`;
+  const seconds = (Date.now() - Date.parse(since)) / 1000;
+  return `clients of the last ${span(Math.max(seconds, 60))}, sampled${elsewhere}`;
 }
 
 function noteOnSites() {

@@ -93,7 +93,8 @@ function lastReason(site) {
 
 function drawVerdict() {
   const verdict = byId("verdict");
-  if (!known.status) return;
+  // Nothing is said before all is known that it would be said of.
+  if (!known.status || !known.services || known.sites.length < known.status.sites) return;
   const wrong = wrongs();
   const down = wrong.filter((one) => one.kind === "down");
   const unknown = known.sites.filter((site) => site.health === "unknown");
