@@ -26,7 +26,7 @@ struct Demo {
     server: Server,
     guide: Vec<String>,
     /// Where its token is.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Demo {
@@ -53,7 +53,7 @@ impl Demo {
                 break;
             }
         }
-        Self { server, guide, _folder: folder }
+        Self { server, guide, folder }
     }
 
     /// Starts one whose back ends are all known to be up.
@@ -90,7 +90,11 @@ impl Demo {
 
 /// Runs a line, and returns what it printed.
 fn run(words: &[&str]) -> Vec<String> {
-    let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
+    run_by(&mut Command::new(words[0]), words)
+}
+
+fn run_by(command: &mut Command, words: &[&str]) -> Vec<String> {
+    let output = command.args(&words[1..]).output().unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
@@ -213,7 +217,7 @@ fn explain_down() -> String {
 
 #[test]
 fn the_dashboard_is_where_it_says_and_its_token_may_give_orders() {
-    let demo = Demo::start();
+    let demo = Demo::settled();
     let line = demo.guide.iter().find(|line| line.contains("#token=")).expect("a dashboard");
     let (address, token) = line.trim().split_once("/#token=").unwrap();
     let address: SocketAddr = address.strip_prefix("http://").unwrap().parse().unwrap();
@@ -230,9 +234,30 @@ fn the_dashboard_is_where_it_says_and_its_token_may_give_orders() {
 }
 
 #[test]
+fn the_drain_lines_work_as_printed() {
+    let demo = Demo::settled();
+    let lines = demo.lines(PROGRAM);
+    let [drain, status, undrain] = ["drain", "status", "undrain"].map(|command| {
+        let line = lines.iter().find(|(words, _)| words[1] == command);
+        &line.expect(command).0
+    });
+    let order = |words: &[&str]| {
+        let mut command = Command::new(words[0]);
+        command.env_remove("RUNTIME_DIRECTORY").env("XDG_RUNTIME_DIR", demo.folder.directory());
+        run_by(&mut command, words)
+    };
+    assert!(order(drain).join("\n").contains("site:frankfurt"));
+    assert_ne!(demo.www("193.99.144.0"), "192.0.2.3");
+    assert!(order(status).join("\n").contains("maintenance"));
+    order(undrain);
+    assert_eq!(demo.www("193.99.144.0"), "192.0.2.3");
+}
+
+#[test]
 fn the_explain_lines_work_as_printed() {
     let demo = Demo::start();
-    let lines = demo.lines(PROGRAM);
+    let mut lines = demo.lines(PROGRAM);
+    lines.retain(|(words, _)| words[1] == "explain");
     assert_eq!(lines.len(), 2, "{:#?}", demo.guide);
     let text = run(&lines[0].0).join("\n");
     for part in ["policy geo-proximity", "DE", "1. frankfurt", "answer     192.0.2.3"] {

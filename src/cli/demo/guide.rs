@@ -22,7 +22,7 @@ pub(super) fn print(
     backends: &[(&str, SocketAddr)],
 ) -> Result<(), anyhow::Error> {
     let mut text = String::new();
-    write(&mut text, listen, admin.map(dashboard), backends)?;
+    write(&mut text, listen, admin, backends)?;
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
@@ -40,15 +40,15 @@ fn dashboard(admin: SocketAddr) -> String {
 fn write(
     text: &mut String,
     listen: SocketAddr,
-    dashboard: Option<String>,
+    admin: Option<SocketAddr>,
     backends: &[(&str, SocketAddr)],
 ) -> std::fmt::Result {
     let dig = format!("dig @{} -p {} +short", listen.ip(), listen.port());
     let program = std::env::args().next().unwrap_or_else(|| "meridian".to_owned());
     writeln!(text, "Meridian demo: DNS on {listen}, UDP and TCP. Ctrl-C ends it.\n")?;
-    if let Some(dashboard) = dashboard {
+    if let Some(admin) = admin {
         writeln!(text, "The dashboard; whoever has this address may drain and force:")?;
-        writeln!(text, "  {dashboard}\n")?;
+        writeln!(text, "  {}\n", dashboard(admin))?;
     }
     writeln!(text, "The nearest site for clients around the world:")?;
     for (country, network, site) in CLIENTS {
@@ -78,7 +78,20 @@ fn write(
         writeln!(text, "  {dig} www.example.com A +subnet=193.99.144.0/24")?;
         writeln!(text, "  curl http://{address}/mend")?;
     }
-    writeln!(text, "\nOr drain it: on the dashboard, \"Drain\" beside frankfurt.")?;
+    if let Some(admin) = admin {
+        writeln!(
+            text,
+            "\nOr drain it, on the dashboard (\"Drain\" beside frankfurt) or from here:"
+        )?;
+        for (command, says) in [
+            ("drain frankfurt --reason maintenance --for 10m", ""),
+            ("status", "what is up, what is drained, and why"),
+            ("undrain frankfurt", ""),
+        ] {
+            let says = if says.is_empty() { String::new() } else { format!("   # {says}") };
+            writeln!(text, "  {program} {command} --admin {admin}{says}")?;
+        }
+    }
     writeln!(text, "\nThe back ends (192.0.2.1 to 192.0.2.6 in the answers):")?;
     for (site, address) in backends {
         writeln!(text, "  {site:<10} http://{address}/")?;

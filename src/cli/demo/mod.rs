@@ -13,7 +13,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::daemon::Daemon;
+use crate::admin::token_file;
+use crate::daemon::{Daemon, LedgerFiles};
 use crate::model::MemoryFiles;
 
 use super::{LogOptions, load};
@@ -61,6 +62,10 @@ impl Demo {
         let catalog = load(CONFIG_PATH.as_ref(), &files)?;
         self.log.start(&catalog);
         let daemon = Daemon::on(runtime, PathBuf::from(CONFIG_PATH), Arc::new(files), catalog);
+        let daemon = match self.ledger() {
+            Some(ledger) => daemon.keeping(ledger),
+            None => daemon,
+        };
         daemon.run(|addresses, admin| {
             let listen = addresses.first().copied().unwrap_or(self.listen);
             guide::print(listen, admin, &backends)
@@ -69,6 +74,14 @@ impl Demo {
 }
 
 impl Demo {
+    /// Where what is drained is kept for the next demo: beside the token of this machine. One on free
+    /// ports forgets it.
+    fn ledger(&self) -> Option<LedgerFiles> {
+        let port = self.listen.port();
+        let token = token_file::path(None, port.checked_add(ADMIN_OFFSET).filter(|_| port > 0)?);
+        Some(LedgerFiles::in_folder(token.parent()?, &format!("demo-{port}")))
+    }
+
     /// Where something listens that is so many ports behind the DNS port: from 1 on the back ends.
     fn address_behind(&self, offset: u16) -> Result<SocketAddr, anyhow::Error> {
         let port = match self.listen.port() {
