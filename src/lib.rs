@@ -11,9 +11,10 @@
 //!
 //! All of that reads one immutable snapshot of [`world`]. Snapshots are made by one
 //! writer: from a configuration that [`config`] compiled to a [`catalog`], and from the
-//! outcomes of [`probe`]s, which [`health`] turns into up and down. [`daemon`] ties the
-//! rooms together; [`cli`] is what people type, and [`explain`] tells them what a client would
-//! get. [`forecast`] compares two catalogs, or two states of health, before they are so. Apart from
+//! outcomes of [`probe`]s, which [`health`] turns into up and down, and from the [`overrides`] of
+//! people, who give them over [`admin`]. [`daemon`] ties the rooms together; [`cli`] is what people
+//! type, and [`explain`] tells them what a client would get. [`history`] keeps what happened,
+//! [`telemetry`] and [`webhook`] tell others of it. [`forecast`] compares two catalogs, or two states of health, before they are so. Apart from
 //! all that, [`import`] makes of another system's configuration one for [`config`] to read, and
 //! [`update`] fetches databases.
 //!
