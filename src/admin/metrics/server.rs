@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Scrape;
 use super::page::{Kind, Page};
 
+/// Overrides that are told apart.
+const MAX_OVERRIDES_TOLD: usize = 100;
+
 pub(super) fn write(scrape: &Scrape, page: &mut Page) {
     let (name, help) = ("meridian_build_info", "The program that runs.");
     let labels: super::page::Labels<'_> = &[
@@ -37,7 +40,20 @@ pub(super) fn write(scrape: &Scrape, page: &mut Page) {
     ] {
         page.single(Kind::Gauge, name, help, count as f64);
     }
+    overrides(scrape, page);
     databases(scrape, page, now);
+}
+
+/// The oldest ones: those that may be forgotten.
+fn overrides(scrape: &Scrape, page: &mut Page) {
+    let help = "When an override in force was said, in seconds since 1970.";
+    let name = "meridian_override_since_timestamp_seconds";
+    let mut family = page.family(Kind::Gauge, name, help);
+    for said in scrape.snapshot.overrides.iter().take(MAX_OVERRIDES_TOLD) {
+        let labels: super::page::Labels<'_> =
+            &[("selector", &said.selector), ("state", &said.state)];
+        family.sample(labels, unix_seconds(said.since));
+    }
 }
 
 fn target() -> String {
